@@ -1,0 +1,1 @@
+"""Kopf handlers that reconcile the custom resources, one module a kind."""

@@ -1,0 +1,1 @@
+"""Pure injection: a Pod in, the Pod with its sidecar out."""

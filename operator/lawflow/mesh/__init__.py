@@ -1,0 +1,1 @@
+"""Resolved flows in, Envoy resources out. Pure."""

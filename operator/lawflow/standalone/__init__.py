@@ -1,0 +1,1 @@
+"""Lawflow on one host without a cluster: ``lawflow up`` and ``lawflow demo``."""

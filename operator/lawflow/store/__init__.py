@@ -1,0 +1,1 @@
+"""One protocol for objects, with two stores: the Kubernetes API and a folder."""

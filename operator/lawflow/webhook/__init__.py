@@ -1,0 +1,1 @@
+"""The admission server: a thin shell over :mod:`lawflow.law` and :mod:`lawflow.inject`."""

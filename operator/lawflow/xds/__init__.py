@@ -1,0 +1,1 @@
+"""Serves :mod:`lawflow.mesh` snapshots to sidecars over ADS."""

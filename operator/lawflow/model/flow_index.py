@@ -1,0 +1,61 @@
+"""FlowIndex: what the gate inside the API server reads, one a namespace, written by the controller alone."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lawflow.model.base import CustomResource, Model
+
+INDEX_NAME = "lawflow"
+MAXIMUM_FLOWS = 500
+"""Flows that one namespace may hold: it bounds the object's size and the cost of the gate's CEL."""
+
+
+class IndexedFlow(Model):
+    """The verdict on one flow, as the gate needs it."""
+
+    lawful: bool = Field(description="Whether the flow is lawful now.")
+    ever_lawful: bool = Field(
+        False, description="Whether it was lawful once: its pods still start then, with the flow closed on the wire."
+    )
+    reason: str = Field("", max_length=512, description="Weightiest finding: rule, article, path and fix.")
+
+
+class Grant(Model):
+    """A break-glass grant for one workload, until a time."""
+
+    reason: str = Field(max_length=512, description="Why the gate was passed.")
+    user: str = Field(max_length=256, description="Who passed it.")
+    expires: str = Field(description="Until when (RFC 3339).", json_schema_extra={"format": "date-time"})
+
+
+class GenuineSidecar(Model):
+    """What makes a sidecar genuine, for the current version and the two before it."""
+
+    name: str = Field(max_length=63, description="Name of the container.")
+    images: Annotated[tuple[str, ...], Field(max_length=16)] = Field((), description="Allowed image references.")
+    uid: int = Field(description="User id that it runs as, and nobody else.")
+    command: Annotated[tuple[str, ...], Field(max_length=16)] = Field((), description="Its command.")
+    volumes: Annotated[tuple[str, ...], Field(max_length=16)] = Field((), description="Volumes that it alone mounts.")
+
+
+class FlowIndexSpec(Model):
+    """Service accounts, flows, grants, and the genuine sidecar."""
+
+    service_accounts: Annotated[dict[str, tuple[str, ...]], Field(max_length=500)] = Field(
+        {}, description="Flows by the service account that is their source."
+    )
+    flows: Annotated[dict[str, IndexedFlow], Field(max_length=MAXIMUM_FLOWS)] = Field(
+        {}, description="Verdicts by the flow's name."
+    )
+    grants: Annotated[dict[str, Grant], Field(max_length=100)] = Field(
+        {}, description="Break-glass grants by KIND/NAME of the workload, e.g. Deployment/orders."
+    )
+    sidecar: GenuineSidecar | None = Field(None, description="The genuine sidecar.")
+
+
+class FlowIndex(CustomResource):
+    """Internal: the verdicts of one namespace, for the policy inside the API server. Do not write it by hand."""
+
+    kind: Literal["FlowIndex"] = "FlowIndex"
+    spec: FlowIndexSpec
