@@ -74,7 +74,9 @@ class ResolvedFlow:
 
     def consent_policy(self, reference: NamespacedReference | None) -> ConsentPolicy | None:
         """The ConsentPolicy that a reference of this flow names."""
-        return reference and self.consent_policies.get((reference.namespace or self.namespace, reference.name))
+        if reference is None:
+            return None
+        return self.consent_policies.get((reference.namespace or self.namespace, reference.name))
 
 
 def resolve_flow(flow: DataFlow, objects: Objects) -> ResolvedFlow:

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 GROUP = "lawflow.dev"
@@ -89,6 +89,11 @@ class ObjectMeta(BaseModel):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     deletion_timestamp: str | None = None
+
+    @field_validator("labels", "annotations", mode="before")
+    @classmethod
+    def _absent_is_empty(cls, value: object) -> object:
+        return {} if value is None else value
 
 
 class CustomResource(BaseModel):

@@ -41,7 +41,7 @@ class CustomKind(Kind):
     model: type[CustomResource] = CustomResource
     singular: str = ""
     short_names: tuple[str, ...] = ()
-    printer_columns: tuple[Mapping[str, str], ...] = field(default=())
+    printer_columns: tuple[Mapping[str, str], ...] = field(default=(), hash=False)
     status: bool = True
 
 
