@@ -1,0 +1,57 @@
+# Two commands for users: `make demo` and `make test`. Everything else serves contributors; `make help` lists it.
+SHELL := /bin/bash -eu -o pipefail
+PYTHON ?= python3
+BIN := .venv/bin
+LAWFLOW_CACHE ?= $(HOME)/.cache/lawflow
+export LAWFLOW_CACHE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint format generate lock soak bench tools clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: .venv/installed ## two services, one lawful flow, real Envoys, certificates rotating under load; ends within a minute
+	$(BIN)/lawflow demo
+
+test: .venv/installed tools ## all tests: unit, real Envoy, real API server
+	$(BIN)/pytest --cov --cov-report=term
+
+unit: .venv/installed ## the fast tests alone
+	$(BIN)/pytest -m unit
+
+lint: .venv/installed ## ruff, mypy strict, the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/installed ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generate: .venv/installed ## crds/, docs/api.md, docs/rules.md and the static manifest, from the code
+	$(BIN)/lawflow generate
+
+lock: .venv/installed ## take the newest versions of all dependencies
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
+
+soak: .venv/installed tools ## the long runs: 100,000 reviews, a minute of rotations
+	$(BIN)/pytest -m soak --override-ini=timeout=1800
+
+bench: .venv/installed tools ## measure, and write bench/RESULTS.md
+	$(BIN)/python -m bench.run
+
+tools: .venv/installed # a control plane, helm and kubeconform: built once, cached outside the checkout
+	$(BIN)/python -m tests.support.toolchain all
+
+clean: ## remove what the other targets left in the checkout
+	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Lawflow needs Python 3.11 or newer; name one with make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
