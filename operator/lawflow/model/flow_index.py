@@ -36,7 +36,16 @@ class GenuineSidecar(Model):
     images: Annotated[tuple[str, ...], Field(max_length=16)] = Field((), description="Allowed image references.")
     uid: int = Field(description="User id that it runs as, and nobody else.")
     command: Annotated[tuple[str, ...], Field(max_length=16)] = Field((), description="Its command.")
+    arguments: Annotated[tuple[Annotated[tuple[str, ...], Field(max_length=16)], ...], Field(max_length=4)] = Field(
+        (), description="Allowed argument lists, one a version: they hold Envoy's whole bootstrap."
+    )
+    environment: Annotated[tuple[str, ...], Field(max_length=16)] = Field(
+        (), description="Names of its environment variables; any other could load foreign code into it."
+    )
     volumes: Annotated[tuple[str, ...], Field(max_length=16)] = Field((), description="Volumes that it alone mounts.")
+    annotations: dict[str, str] = Field(
+        {}, description="Pod annotations that it reads through a volume; they may not change."
+    )
 
 
 class FlowIndexSpec(Model):
