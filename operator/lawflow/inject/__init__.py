@@ -1,1 +1,28 @@
-"""Pure injection: a Pod in, the Pod with its sidecar out."""
+"""Pure injection: a pod in, the pod with its sidecar out."""
+
+from lawflow.inject.genuine import genuine_sidecar, has_genuine_sidecar
+from lawflow.inject.json_patch import json_patch
+from lawflow.inject.pod import inject_pod, interception
+from lawflow.inject.refusal import guard
+from lawflow.inject.result import Injected, InjectionResult, Refusal, Refused, Unchanged
+from lawflow.inject.settings import Delivery, IdentityData, InjectionSettings, SidecarRelease
+from lawflow.inject.workload import inject_workload
+
+__all__ = [
+    "Delivery",
+    "IdentityData",
+    "Injected",
+    "InjectionResult",
+    "InjectionSettings",
+    "Refusal",
+    "Refused",
+    "SidecarRelease",
+    "Unchanged",
+    "genuine_sidecar",
+    "guard",
+    "has_genuine_sidecar",
+    "inject_pod",
+    "inject_workload",
+    "interception",
+    "json_patch",
+]

@@ -1,0 +1,63 @@
+"""What makes a sidecar genuine: for the gate inside the API server, the certificate signer, and injection itself."""
+
+from typing import Any
+
+from lawflow.inject.secret_discovery import ANNOTATIONS
+from lawflow.inject.settings import InjectionSettings
+from lawflow.inject.sidecar import COMMAND, ENVIRONMENT, arguments, sidecar_container
+from lawflow.inject.volumes import NAMES, sidecar_volumes
+from lawflow.model.flow_index import GenuineSidecar
+from lawflow.model.sidecar import CONTAINER
+from lawflow.model.workload import Object, pod_template
+
+# What admission and autoscalers may set or change in a container without changing what it runs.
+_FREE_FIELDS = frozenset({"resources", "resizePolicy", "imagePullPolicy"})
+_SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+
+
+def genuine_sidecar(settings: InjectionSettings) -> GenuineSidecar:
+    """What the gate compares: the current release and the two before it."""
+    releases = (settings.release, *settings.previous)
+    return GenuineSidecar(
+        name=CONTAINER,
+        images=tuple(dict.fromkeys(release.image for release in releases)),
+        uid=settings.user_id,
+        command=COMMAND,
+        arguments=tuple(dict.fromkeys(tuple(arguments(settings, release)) for release in releases)),
+        environment=ENVIRONMENT,
+        volumes=NAMES,
+        annotations=dict(ANNOTATIONS),
+    )
+
+
+def has_genuine_sidecar(pod: Object, settings: InjectionSettings) -> bool:
+    """Whether a pod, as written or as the API server stored it, holds the sidecar of a release that counts.
+
+    Fields that the API server or other admission plugins add do not matter, unless they change what the sidecar runs.
+    """
+    spec = pod.get("spec") or {}
+    found = [each for each in spec.get("initContainers") or () if each.get("name") == CONTAINER]
+    template = pod_template({"kind": "Pod", "metadata": pod.get("metadata"), "spec": spec})
+    if len(found) != 1 or template is None:
+        return False
+    annotations = template.metadata.get("annotations") or {}
+    volumes = spec.get("volumes") or ()
+    container = _comparable(found[0])
+    releases = (settings.release, *settings.previous)
+    return (
+        all(annotations.get(name) == text for name, text in ANNOTATIONS.items())
+        and all(volume in volumes for volume in sidecar_volumes(settings, template.service_account))
+        and any(container == _comparable(sidecar_container(settings, release)) for release in releases)
+    )
+
+
+def _comparable(container: Object) -> dict[str, Any]:
+    kept = {key: value for key, value in container.items() if key not in _FREE_FIELDS}
+    # The ServiceAccount admission plugin mounts the token into every container.
+    kept["volumeMounts"] = [
+        each for each in container.get("volumeMounts") or () if each.get("mountPath") != _SERVICE_ACCOUNT_TOKEN
+    ]
+    # Defaulted by some releases of the API server and dropped by others.
+    context = container.get("securityContext") or {}
+    kept["securityContext"] = {key: value for key, value in context.items() if (key, value) != ("procMount", "Default")}
+    return kept

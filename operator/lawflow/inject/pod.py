@@ -1,0 +1,69 @@
+"""A pod in, the pod with its sidecar out. Each concept has a file of its own; this one puts them in order."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, cast
+
+from lawflow.inject.genuine import has_genuine_sidecar
+from lawflow.inject.host_aliases import merged_aliases
+from lawflow.inject.refusal import guard, refusals
+from lawflow.inject.result import Injected, InjectionResult, Refused, Unchanged
+from lawflow.inject.secret_discovery import ANNOTATIONS
+from lawflow.inject.settings import IdentityData, InjectionSettings
+from lawflow.inject.sidecar import sidecar_container
+from lawflow.inject.sysctls import with_unprivileged_ports
+from lawflow.inject.volumes import sidecar_volumes
+from lawflow.model import labels
+from lawflow.model.sidecar import Interception
+from lawflow.model.workload import Object, pod_template
+
+MIRROR = "kubernetes.io/config.mirror"
+"""Annotation of mirror pods, by which the kubelet reports static pods. The API server lets them have no service
+account, so there is no identity that claiming to be one would win."""
+
+
+def inject_pod(pod: Object, settings: InjectionSettings, identity_data: IdentityData) -> InjectionResult:
+    """Put the sidecar into a pod.
+
+    Idempotent: a pod with a genuine sidecar of this release or of one of the two before stays as it is. Containers of
+    the app are never touched. What comes out passes Pod Security ``restricted`` if the pod did.
+    """
+    annotations = _annotations(pod)
+    if MIRROR in annotations:
+        return Unchanged("mirror-pod")
+    if reasons := guard(pod, settings):
+        return Refused(reasons)
+    if has_genuine_sidecar(pod, settings):
+        return Unchanged("genuine-sidecar")
+    mode = interception(pod, settings, identity_data)
+    if reasons := refusals(pod, mode, identity_data.destinations):
+        return Refused(reasons)
+    return Injected(_injected(pod, settings, identity_data, mode))
+
+
+def interception(pod: Object, settings: InjectionSettings, identity_data: IdentityData) -> Interception:
+    """The mode of a pod: its annotation, else its namespace's label, else the installation's setting."""
+    chosen = _annotations(pod).get(labels.INTERCEPTION) or identity_data.interception or settings.interception
+    return cast("Interception", chosen)
+
+
+def _injected(
+    pod: Object, settings: InjectionSettings, identity_data: IdentityData, mode: Interception
+) -> dict[str, Any]:
+    result = copy.deepcopy(dict(pod))
+    metadata = result.setdefault("metadata", {})
+    metadata["annotations"] = {**_annotations(pod), **ANNOTATIONS, labels.INJECTED: settings.release.version}
+    spec = result["spec"]
+    template = pod_template({"kind": "Pod", "metadata": metadata, "spec": spec})
+    assert template is not None
+    # First, so that the init containers of the app already speak through it.
+    spec["initContainers"] = [sidecar_container(settings, settings.release), *(spec.get("initContainers") or ())]
+    spec["volumes"] = [*(spec.get("volumes") or ()), *sidecar_volumes(settings, template.service_account)]
+    if mode == "explicit" and identity_data.destinations:
+        spec["hostAliases"] = merged_aliases(spec, identity_data.destinations)
+        with_unprivileged_ports(spec, identity_data.destinations)
+    return result
+
+
+def _annotations(pod: Object) -> Mapping[str, str]:
+    return (pod.get("metadata") or {}).get("annotations") or {}
