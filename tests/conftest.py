@@ -1,0 +1,18 @@
+"""For all tiers: whether they can run here is settled after collection, so that no build counts as a test's time."""
+
+import pytest
+from tests.support import tiers
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():  # a build says what it is doing
+        for tier in sorted(tiers.tiers_of(session.items)):
+            tiers.obstacle(tier)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    tiers.require_tiers_of(item)
