@@ -1,0 +1,128 @@
+"""The static part that a sidecar starts with: who it is, where its xDS server is, admin socket, health listener."""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from lawflow.mesh import tls
+from lawflow.mesh.cluster import CONNECT_TIMEOUT
+from lawflow.mesh.endpoint import load_assignment
+from lawflow.mesh.envoy import ADS, Resource, extension, socket_address, typed
+from lawflow.model import sidecar as contract
+
+XDS_CLUSTER = "xds"
+_ADMIN_CLUSTER = "admin"
+
+
+@dataclass(frozen=True)
+class BootstrapSettings:
+    """What one sidecar is told at its start. The defaults are those of a pod."""
+
+    xds_host: str
+    xds_port: int
+    xds_spiffe_id: str
+    """Whom the sidecar takes for its xDS server."""
+    node_id: str = "sidecar"
+    """For logs only: the server takes the identity from the certificate."""
+    certificate_directory: str = contract.CERTIFICATE_DIRECTORY
+    admin_socket: str = contract.ADMIN_SOCKET
+    health_address: str = "0.0.0.0"  # noqa: S104 - the kubelet calls the pod's address
+    health_port: int = contract.HEALTH_PORT
+
+
+def bootstrap(settings: BootstrapSettings) -> Resource:
+    """Envoy's bootstrap configuration."""
+    return {
+        # File SDS asks for both, even where no server reads them.
+        "node": {"id": settings.node_id, "cluster": "lawflow"},
+        "admin": {"address": {"pipe": {"path": settings.admin_socket, "mode": 0o600}}},
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": "DELTA_GRPC",
+                "transport_api_version": "V3",
+                "set_node_on_first_message_only": True,
+                "grpc_services": [{"envoy_grpc": {"cluster_name": XDS_CLUSTER}}],
+            },
+            "cds_config": ADS,
+            "lds_config": ADS,
+        },
+        "static_resources": {
+            "clusters": [_xds_cluster(settings), _admin_cluster(settings)],
+            "listeners": [_health_listener(settings)],
+        },
+    }
+
+
+def _xds_cluster(settings: BootstrapSettings) -> Resource:
+    return {
+        "name": XDS_CLUSTER,
+        "type": "STATIC" if _is_address(settings.xds_host) else "STRICT_DNS",
+        "connect_timeout": CONNECT_TIMEOUT,
+        "load_assignment": load_assignment(XDS_CLUSTER, [(settings.xds_host, settings.xds_port)]),
+        "transport_socket": tls.control_plane_socket(settings.xds_spiffe_id, settings.certificate_directory),
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
+                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                explicit_http_config={
+                    # A server that vanished without a word is noticed, and another one asked.
+                    "http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
+                },
+            )
+        },
+    }
+
+
+def _admin_cluster(settings: BootstrapSettings) -> Resource:
+    endpoint = {"endpoint": {"address": {"pipe": {"path": settings.admin_socket}}}}
+    return {
+        "name": _ADMIN_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": CONNECT_TIMEOUT,
+        "load_assignment": {"cluster_name": _ADMIN_CLUSTER, "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+
+
+def _health_listener(settings: BootstrapSettings) -> Resource:
+    """Passes one path on to the admin interface, which says yes once all configuration has arrived."""
+    return {
+        "name": "health",
+        "address": socket_address(settings.health_address, settings.health_port),
+        "filter_chains": [
+            {
+                "filters": [
+                    extension(
+                        "envoy.filters.network.http_connection_manager",
+                        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                        stat_prefix="health",
+                        http_filters=[
+                            extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")
+                        ],
+                        route_config={
+                            "virtual_hosts": [
+                                {
+                                    "name": "health",
+                                    "domains": ["*"],
+                                    "routes": [
+                                        {
+                                            "match": {
+                                                "path": contract.HEALTH_PATH,
+                                                "headers": [{"name": ":method", "string_match": {"exact": "GET"}}],
+                                            },
+                                            "route": {"cluster": _ADMIN_CLUSTER, "prefix_rewrite": "/ready"},
+                                        }
+                                    ],
+                                }
+                            ]
+                        },
+                    )
+                ]
+            }
+        ],
+    }
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,47 @@
+"""Clusters: the peers behind a port that the workload calls, and the workload itself behind a port that it serves."""
+
+from lawflow.mesh import tls
+from lawflow.mesh.endpoint import load_assignment
+from lawflow.mesh.envoy import ADS, Resource, seconds, typed
+from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound
+
+CONNECT_TIMEOUT = "2s"
+_LOCAL = "127.0.0.1"
+
+
+def outbound_cluster(outbound: Outbound, settings: MeshSettings, directory: str) -> Resource:
+    """The sidecars of the workloads behind a Service, by EDS."""
+    name = f"outbound/{outbound.port.name}"
+    return {
+        "name": name,
+        "type": "EDS",
+        "eds_cluster_config": {"eds_config": ADS},
+        "connect_timeout": CONNECT_TIMEOUT,
+        "transport_socket": tls.upstream_socket(outbound.port.server_name, name, directory),
+        # The caller ends a connection before the called side would, which could cross a request on its way.
+        "typed_extension_protocol_options": _protocol(settings.max_connection_duration * 0.8),
+    }
+
+
+def inbound_cluster(inbound: Inbound) -> Resource:
+    """The workload itself, on loopback."""
+    name = f"inbound/{inbound.port.name}"
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": CONNECT_TIMEOUT,
+        "load_assignment": load_assignment(name, [(_LOCAL, inbound.local_port)]),
+        "typed_extension_protocol_options": _protocol(None),
+    }
+
+
+def _protocol(max_connection_duration: float | None) -> Resource:
+    """The protocol that the caller speaks, HTTP/1.1 or HTTP/2, is kept all the way."""
+    fields: Resource = {"use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}}
+    if max_connection_duration is not None:
+        fields["common_http_protocol_options"] = {"max_connection_duration": seconds(max_connection_duration)}
+    return {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", **fields
+        )
+    }

@@ -1,0 +1,88 @@
+"""The HTTP side of a listener: strict paths, no trace of the caller's address, refusals as RFC 9457 problems."""
+
+from typing import Any, Literal
+
+from lawflow.mesh import rbac
+from lawflow.mesh.envoy import ADS, Resource, extension, seconds
+from lawflow.mesh.route import METADATA
+
+PROBLEM_TYPE = "https://lawflow.dev/problems/"
+
+_HTTP_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+
+
+def http_filter_chain(
+    name: str, direction: Literal["inbound", "outbound"], spiffe_id: str, max_connection_duration: float | None
+) -> Resource:
+    """The network filter that serves HTTP by the route configuration ``name``.
+
+    ``spiffe_id`` is the sidecar's own. At the receiver the caller is taken from its certificate; what it says of itself
+    in ``x-forwarded-client-cert`` is replaced.
+    """
+    fields: dict[str, Any] = {
+        "stat_prefix": name,
+        "rds": {"route_config_name": name, "config_source": ADS},
+        "http_filters": [
+            rbac.http_filter(),
+            extension(
+                "envoy.filters.http.router",
+                "envoy.extensions.filters.http.router.v3.Router",
+                suppress_envoy_headers=True,
+            ),
+        ],
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "use_remote_address": True,
+        "skip_xff_append": True,
+        "generate_request_id": False,
+        "server_header_transformation": "PASS_THROUGH",
+        "local_reply_config": _local_replies(direction, spiffe_id),
+    }
+    if max_connection_duration is not None:
+        fields["common_http_protocol_options"] = {"max_connection_duration": seconds(max_connection_duration)}
+        fields["http1_safe_max_connection_duration"] = True
+    if direction == "inbound":
+        fields["forward_client_cert_details"] = "SANITIZE_SET"
+        fields["set_current_client_cert_details"] = {"uri": True}
+    else:
+        fields["forward_client_cert_details"] = "SANITIZE"
+    return extension("envoy.filters.network.http_connection_manager", _HTTP_MANAGER, **fields)
+
+
+def _local_replies(direction: str, spiffe_id: str) -> Resource:
+    """Every answer that the sidecar gives itself is a problem document; paths and values are never repeated in it."""
+    caller = spiffe_id if direction == "outbound" else "%DOWNSTREAM_PEER_URI_SAN%"
+    refused = {
+        "type": PROBLEM_TYPE + "undeclared-operation",
+        "title": "No open data flow declares this operation",
+        "status": "%RESPONSE_CODE%",
+        "detail": f"{caller} may not make this %REQ(:METHOD)% request to %METADATA(ROUTE:{METADATA}:port)%: declare "
+        "its method and path among the operations of a lawful DataFlow from that service account to that Service.",
+        "flows": f"%METADATA(ROUTE:{METADATA}:flows)%",
+        "enforcedBy": spiffe_id,
+    }
+    failed = {
+        "type": "about:blank",
+        "title": "The sidecar could not pass the request on",
+        "status": "%RESPONSE_CODE%",
+        "detail": "%RESPONSE_CODE_DETAILS%",
+        "enforcedBy": spiffe_id,
+    }
+    return {
+        "mappers": [
+            {
+                "filter": {
+                    "status_code_filter": {
+                        "comparison": {"op": "EQ", "value": {"default_value": 403, "runtime_key": "lawflow.refused"}}
+                    }
+                },
+                "body_format_override": _problem(refused),
+            }
+        ],
+        "body_format": _problem(failed),
+    }
+
+
+def _problem(document: dict[str, str]) -> Resource:
+    return {"json_format": document, "content_type": "application/problem+json"}

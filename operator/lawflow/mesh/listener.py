@@ -1,0 +1,81 @@
+"""Listeners: one for all peers that call in, one a port that the workload may call out to."""
+
+from collections.abc import Sequence
+
+from lawflow.mesh import rbac, tls
+from lawflow.mesh.envoy import Resource, extension, socket_address
+from lawflow.mesh.http import http_filter_chain
+from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound, Sidecar
+from lawflow.model.sidecar import PEER_PORT
+
+INBOUND = "inbound"
+_BUFFER_BYTES = 1 << 20
+
+
+def listeners(sidecar: Sidecar, settings: MeshSettings, directory: str) -> list[Resource]:
+    """All listeners of a sidecar; a workload that nobody may call has none for peers."""
+    found = [_outbound(outbound, sidecar, settings) for outbound in sidecar.outbound]
+    if sidecar.inbound:
+        found.append(_inbound(sidecar.inbound, sidecar, settings, directory))
+    return found
+
+
+def _inbound(ports: Sequence[Inbound], sidecar: Sidecar, settings: MeshSettings, directory: str) -> Resource:
+    return {
+        "name": INBOUND,
+        "traffic_direction": "INBOUND",
+        "address": socket_address(sidecar.placement.address, PEER_PORT),
+        "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
+        "listener_filters": [
+            extension(
+                "envoy.filters.listener.tls_inspector",
+                "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+            )
+        ],
+        # No default chain: who names no port that a flow leads to is hung up on.
+        "filter_chains": [_inbound_chain(inbound, sidecar, settings, directory) for inbound in ports],
+    }
+
+
+def _inbound_chain(inbound: Inbound, sidecar: Sidecar, settings: MeshSettings, directory: str) -> Resource:
+    port = inbound.port
+    name = f"inbound/{port.name}"
+    if port.protocol == "tcp":
+        filters = [rbac.network_filter(name, port.open_rules), _tcp_proxy(name)]
+    else:
+        own = sidecar.identity.spiffe_id(settings.trust_domain)
+        filters = [http_filter_chain(name, "inbound", own, settings.max_connection_duration)]
+    return {
+        "name": name,
+        "filter_chain_match": {"server_names": [port.server_name], "transport_protocol": "tls"},
+        "transport_socket": tls.downstream_socket(name, directory),
+        "filters": filters,
+    }
+
+
+def _outbound(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings) -> Resource:
+    port = outbound.port
+    name = f"outbound/{port.name}"
+    if port.protocol == "tcp":
+        own = sidecar.identity.spiffe_id(settings.trust_domain)
+        # Plain loopback has no peer certificate to judge by: an open flow passes, without one nothing does.
+        filters = [_tcp_proxy(name)] if port.open_rules else [rbac.network_filter(own, ())]
+    else:
+        own = sidecar.identity.spiffe_id(settings.trust_domain)
+        filters = [http_filter_chain(name, "outbound", own, None)]
+    return {
+        "name": name,
+        "traffic_direction": "OUTBOUND",
+        "address": socket_address(outbound.address, port.service[2]),
+        "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
+        "filter_chains": [{"filters": filters}],
+    }
+
+
+def _tcp_proxy(cluster: str) -> Resource:
+    return extension(
+        "envoy.filters.network.tcp_proxy",
+        "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        stat_prefix=cluster,
+        cluster=cluster,
+    )

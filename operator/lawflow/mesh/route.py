@@ -1,0 +1,72 @@
+"""Route configurations: what a flow lets through takes effect on live connections, because it comes by RDS."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from lawflow.mesh import rbac
+from lawflow.mesh.envoy import Resource
+from lawflow.mesh.sidecar import PeerPort, Rule
+
+METADATA = "lawflow"
+"""Namespace of the route metadata that the answer to a refused request is made from."""
+
+PERSONAL_HEADERS = (
+    "cookie", "forwarded", "from", "referer", "true-client-ip", "user-agent", "via", "x-client-ip",
+    "x-envoy-external-address", "x-envoy-internal", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
+    "x-forwarded-proto", "x-real-ip",
+)  # fmt: skip
+"""Request headers that name or trace a person; they pass only where an operation declares them."""
+
+_RETRY: Resource = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2}
+"""Only what surely never reached the other side, so that nothing is done twice."""
+
+
+def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"]) -> Resource:
+    """Routes of one port at the sender (``outbound``) or the receiver (``inbound``)."""
+    name = f"{direction}/{port.name}"
+    return {
+        "name": name,
+        "ignore_path_parameters_in_path_matching": True,
+        "validate_clusters": False,
+        "request_headers_to_remove": _removed(port.open_rules),
+        "virtual_hosts": [
+            {
+                "name": name,
+                "domains": ["*"],
+                "routes": [
+                    {
+                        "match": {"prefix": "/"},
+                        "route": {"cluster": name, "timeout": "0s", "retry_policy": _RETRY},
+                        "metadata": {"filter_metadata": {METADATA: {"port": port.name, "flows": _flows(port.rules)}}},
+                    }
+                ],
+                "typed_per_filter_config": {
+                    rbac.HTTP_FILTER: rbac.per_route(port.open_rules, sources=direction == "inbound")
+                },
+            }
+        ],
+    }
+
+
+def closed_route_configuration(name: str) -> Resource:
+    """The answer for a port that no flow leads to any more, for connections that outlive its listener: deny all."""
+    direction, _, port = name.partition("/")
+    namespace, _, service = port.partition("/")
+    service_name, _, number = service.partition(":")
+    closed = PeerPort((namespace, service_name, int(number) if number.isdecimal() else 0), "http", "", ())
+    return {**route_configuration(closed, "inbound" if direction == "inbound" else "outbound"), "name": name}
+
+
+def _removed(rules: Iterable[Rule]) -> list[str]:
+    declared = {
+        header.name.lower()
+        for rule in rules
+        for operation in rule.operations
+        for header in (operation.request.headers if operation.request else ())
+    }
+    return [name for name in PERSONAL_HEADERS if name not in declared]
+
+
+def _flows(rules: Iterable[Rule]) -> str:
+    named = [f"{rule.flow} is closed: {rule.closed}" if rule.closed else f"{rule.flow} is open" for rule in rules]
+    return "; ".join(named) or "none"

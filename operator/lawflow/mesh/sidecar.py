@@ -1,0 +1,208 @@
+"""What one sidecar has to do: whom its workload may call, and who may call its workload, by which flows."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lawflow.model.loopback import CLUSTER_DOMAIN, loopback_destinations
+from lawflow.model.operation import Operation
+from lawflow.model.peer import ServiceDestination
+from lawflow.resolve import ResolvedFlow
+
+ServicePort = tuple[str, str, int]
+"""Namespace, name and port of a Service."""
+
+
+@dataclass(frozen=True, order=True)
+class Identity:
+    """A service account: what certificates name, and what flows start and end at."""
+
+    namespace: str
+    service_account: str
+
+    def spiffe_id(self, trust_domain: str) -> str:
+        """The SPIFFE id of the service account, in the form that certificates carry."""
+        return f"spiffe://{trust_domain}/ns/{self.namespace}/sa/{self.service_account}"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a sidecar listens. The defaults are those of a pod, which has a network of its own."""
+
+    address: str = "0.0.0.0"  # noqa: S104 - peers reach a pod on any of its addresses
+    workload: str = ""
+    """Tells the loopback addresses of workloads apart that share one network."""
+
+
+@dataclass(frozen=True)
+class MeshSettings:
+    """What holds for all sidecars of a mesh."""
+
+    trust_domain: str = "cluster.local"
+    cluster_domain: str = CLUSTER_DOMAIN
+    max_connection_duration: float = 1800
+    """Seconds that a connection between sidecars may live. A live connection is not authenticated anew when a
+    certificate is replaced, so this bounds how long a lost identity is still believed: half a certificate's life."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A flow, and why it is closed; the empty string where it is open."""
+
+    flow: ResolvedFlow
+    closed: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one flow lets its source call at one port of a Service."""
+
+    flow: str
+    """NAMESPACE/NAME."""
+    source: str
+    """SPIFFE id."""
+    operations: tuple[Operation, ...] = ()
+    closed: str = ""
+
+
+@dataclass(frozen=True)
+class PeerPort:
+    """One port of a Service, with the flows that lead there."""
+
+    service: ServicePort
+    protocol: Literal["http", "tcp"]
+    peer: str
+    """SPIFFE id of the workloads behind the Service."""
+    rules: tuple[Rule, ...]
+
+    @property
+    def name(self) -> str:
+        """NAMESPACE/NAME:PORT, the stem of the names of all resources about this port."""
+        namespace, name, port = self.service
+        return f"{namespace}/{name}:{port}"
+
+    @property
+    def server_name(self) -> str:
+        """The TLS server name by which a caller says which port of which Service it wants."""
+        namespace, name, port = self.service
+        return f"p{port}.{name}.{namespace}.svc"
+
+    @property
+    def open_rules(self) -> tuple[Rule, ...]:
+        """The flows that let something through."""
+        return tuple(rule for rule in self.rules if not rule.closed)
+
+
+@dataclass(frozen=True)
+class Outbound:
+    """A port that the workload may call, and the loopback address that stands for its Service."""
+
+    port: PeerPort
+    address: str
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """A port that others may call, and where the workload serves it."""
+
+    port: PeerPort
+    local_port: int
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """Everything that one service account's sidecars have to do."""
+
+    identity: Identity
+    outbound: tuple[Outbound, ...] = ()
+    inbound: tuple[Inbound, ...] = ()
+    placement: Placement = field(default_factory=Placement)
+
+
+def sidecar(
+    identity: Identity,
+    passages: Iterable[Passage],
+    settings: MeshSettings,
+    local_ports: Mapping[ServicePort, int] | None = None,
+    placement: Placement | None = None,
+) -> Sidecar:
+    """What the sidecars of ``identity`` have to do under the flows of a cluster.
+
+    ``local_ports`` gives the port at which a Service's workload serves it, where that is not the Service's own.
+    """
+    placement = placement or Placement()
+    services = [passage for passage in passages if passage.flow.flow.spec.destination.service is not None]
+    leaving = [passage for passage in services if source_of(passage.flow) == identity]
+    # A flow that the other side has not accepted must leave no trace there.
+    arriving = [passage for passage in services if destination_of(passage.flow) == identity and passage.flow.accepted]
+    addresses = {
+        destination.host: destination.address
+        for destination in loopback_destinations(
+            (passage.flow.flow for passage in leaving), settings.cluster_domain, placement.workload
+        )
+    }
+    return Sidecar(
+        identity,
+        tuple(
+            Outbound(port, addresses[f"{port.service[1]}.{port.service[0]}.svc"]) for port in _ports(leaving, settings)
+        ),
+        tuple(
+            Inbound(port, (local_ports or {}).get(port.service, port.service[2])) for port in _ports(arriving, settings)
+        ),
+        placement,
+    )
+
+
+def source_of(flow: ResolvedFlow) -> Identity:
+    """The service account that a flow starts at."""
+    return Identity(flow.namespace, flow.flow.spec.source.service_account_name)
+
+
+def destination_of(flow: ResolvedFlow) -> Identity | None:
+    """The service account that a flow ends at; ``None`` where that is outside the cluster."""
+    service = flow.flow.spec.destination.service
+    if service is None:
+        return None
+    return Identity(service.namespace or flow.namespace, service.service_account_name or service.name)
+
+
+def _ports(passages: Iterable[Passage], settings: MeshSettings) -> list[PeerPort]:
+    found: dict[ServicePort, list[Passage]] = {}
+    for passage in passages:
+        found.setdefault(_service_port(passage.flow), []).append(passage)
+    return [_port(service, found[service], settings) for service in sorted(found)]
+
+
+def _port(service: ServicePort, passages: list[Passage], settings: MeshSettings) -> PeerPort:
+    first = destination_of(passages[0].flow)
+    assert first is not None, "only flows to Services have a port"
+    rules = tuple(
+        Rule(
+            f"{passage.flow.namespace}/{passage.flow.flow.metadata.name}",
+            source_of(passage.flow).spiffe_id(settings.trust_domain),
+            passage.flow.flow.spec.operations,
+            passage.closed or _contradiction(passage.flow, passages[0].flow),
+        )
+        for passage in passages
+    )
+    protocol = _service(passages[0].flow).protocol
+    return PeerPort(service, protocol, first.spiffe_id(settings.trust_domain), rules)
+
+
+def _contradiction(flow: ResolvedFlow, first: ResolvedFlow) -> str:
+    """Why a flow cannot share its port with the first one: a port has one protocol and one identity behind it."""
+    if _service(flow).protocol != _service(first).protocol or destination_of(flow) != destination_of(first):
+        name = f"{first.namespace}/{first.flow.metadata.name}"
+        return f"it names another protocol or service account for this port than {name}"
+    return ""
+
+
+def _service(flow: ResolvedFlow) -> ServiceDestination:
+    service = flow.flow.spec.destination.service
+    assert service is not None, "only flows to Services have a port"
+    return service
+
+
+def _service_port(flow: ResolvedFlow) -> ServicePort:
+    service = _service(flow)
+    return service.namespace or flow.namespace, service.name, service.port
