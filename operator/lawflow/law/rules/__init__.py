@@ -1,0 +1,1 @@
+"""One module an article or group of articles; ``law/catalogue.py`` lists them in order."""

@@ -1,0 +1,212 @@
+"""One flow with everything that rules ask about it: what it refers to, what its terms mean, and which dates count."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lawflow.law.context import Context
+from lawflow.law.parts import (
+    ConditionFacts,
+    ConsentFacts,
+    DatasetFacts,
+    FieldFacts,
+    OperationFacts,
+    PurposeFacts,
+    TransferFacts,
+    UnresolvedReference,
+)
+from lawflow.law.period import later
+from lawflow.law.vocabulary import NOT_PERSONAL, Concept
+from lawflow.model.dataflow import DataFlowSpec
+from lawflow.model.operation import FieldRule, Parameter
+from lawflow.resolve import ResolvedFlow
+
+
+class Situation:
+    """A flow on a day. It is also the element that rules about the flow as a whole judge.
+
+    Rules ask it about dates (``expired``, ``in_force``, ``older``); it remembers every date that is still to come, so
+    that the day of the next review follows from what was asked and no rule can forget it.
+    """
+
+    path = ".spec"
+
+    def __init__(self, resolved: ResolvedFlow, context: Context, today: dt.date) -> None:
+        spec = resolved.flow.spec
+        external = spec.destination.external
+        self.resolved = resolved
+        self.spec: DataFlowSpec = spec
+        self.context = context
+        self.legal = context.legal
+        self.vocabulary = context.legal.vocabulary
+        self.today = today
+        self.next_review: dt.date | None = None
+        self.controller = resolved.controller.spec if resolved.controller else None
+        self.third_country = external is not None and (
+            external.international_organisation is not None
+            or (external.country is not None and self.legal.third_country(external.country))
+        )
+        """Whether the recipient is in a third country or an international organisation."""
+        self.opaque = _opaque(spec)
+        """Whether the data path cannot see fields, so that everything in the datasets may travel."""
+        self.datasets = tuple(_datasets(self))
+        self.operations = tuple(OperationFacts(self, index, model) for index, model in enumerate(spec.operations))
+        self.fields = tuple(_personal_fields(self))
+        self.categories = _categories(self)
+        """Every category of personal data that travels, by term."""
+        self.special = tuple(concept for concept in self.categories.values() if self.is_special(concept))
+        self.criminal = tuple(concept for concept in self.categories.values() if concept.nature == "criminal")
+        self.purposes = tuple(PurposeFacts(self, index, model) for index, model in enumerate(spec.purposes))
+        self.transfers = tuple(TransferFacts(self, index, model) for index, model in enumerate(spec.transfers))
+        self.facets = tuple(_facets(self))
+
+    @property
+    def names(self) -> Mapping[str, Any]:
+        """Names that messages may use."""
+        return {"recipient": self.recipient}
+
+    @property
+    def recipient(self) -> str:
+        """The recipient in words: an organisation, or NAMESPACE/SERVICE."""
+        return self.recipients[0]
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The names under which the recipient may be declared."""
+        external, service = self.spec.destination.external, self.spec.destination.service
+        if external is not None:
+            return external.organisation, external.host
+        name = service.name if service else ""
+        return (f"{(service and service.namespace) or self.resolved.namespace}/{name}",)
+
+    def is_special(self, concept: Concept) -> bool:
+        """Whether a category is special under Article 9(1), given what the datasets say of unique identification."""
+        if concept.nature == "special":
+            return True
+        if concept.nature not in ("biometric", "biometricIfDeclared"):
+            return False
+        known = self.vocabulary.categories
+        said = {
+            field.unique_identification
+            for facts in self.datasets
+            for field in facts.spec.fields
+            if known.get(field.category) is concept and field.unique_identification is not None
+        }
+        return True in said or (not said and concept.nature == "biometric")
+
+    # Dates
+
+    def expired(self, last_day: dt.date | None) -> bool:
+        """Whether a last day of validity lies before today; one that is not declared never passes."""
+        if last_day is None:
+            return False
+        if last_day < self.today:
+            return True
+        if last_day < dt.date.max:
+            self._review(last_day + dt.timedelta(days=1))
+        return False
+
+    def in_force(self, first_day: dt.date, last_day: dt.date | None) -> bool:
+        """Whether today lies between two days, both included."""
+        if first_day > self.today:
+            self._review(first_day)
+            return False
+        return not self.expired(last_day)
+
+    def older(self, day: dt.date, duration: str) -> bool:
+        """Whether more than a duration has passed since a day."""
+        return self.expired(later(day, duration))
+
+    def _review(self, day: dt.date) -> None:
+        if self.next_review is None or day < self.next_review:
+            self.next_review = day
+
+
+# Parts that rules judge one by one, in the order of the object.
+
+
+def consents(situation: Situation) -> Iterator[ConsentFacts]:
+    """Purposes whose ConsentPolicy is at hand."""
+    for purpose in situation.purposes:
+        if purpose.policy is not None:
+            yield ConsentFacts(purpose, purpose.policy)
+
+
+def conditions(situation: Situation) -> Iterator[ConditionFacts]:
+    """Conditions of Article 9(2)."""
+    for purpose in situation.purposes:
+        if purpose.basis is not None:
+            for index, model in enumerate(purpose.basis.article9):
+                yield ConditionFacts(purpose, index, model)
+
+
+def unresolved_references(situation: Situation) -> Iterator[UnresolvedReference]:
+    """References to objects that are not at hand."""
+    for found in situation.resolved.unresolved:
+        yield UnresolvedReference(situation, found.path, found.kind, found.namespace, found.name)
+    if situation.spec.source.processor:
+        for index, reference in enumerate(situation.spec.source.processor.controllers):
+            if situation.context.objects.controller(reference.name) is None:
+                path = f".spec.source.processor.controllers[{index}]"
+                yield UnresolvedReference(situation, path, "DataController", "", reference.name)
+
+
+def _datasets(situation: Situation) -> Iterator[DatasetFacts]:
+    namespace = situation.resolved.namespace
+    at_hand = {(found.metadata.namespace, found.metadata.name): found for found in situation.resolved.datasets}
+    for index, reference in enumerate(situation.spec.source.dataset_refs):
+        dataset = at_hand.get((reference.namespace or namespace, reference.name))
+        if dataset is not None:
+            yield DatasetFacts(situation, dataset, f".spec.source.datasetRefs[{index}]")
+
+
+def _personal_fields(situation: Situation) -> Iterator[FieldFacts]:
+    known = situation.vocabulary.categories
+    for operation in situation.operations:
+        for direction, payload in (("request", operation.model.request), ("response", operation.model.response)):
+            if payload is None:
+                continue
+            groups: tuple[tuple[str, tuple[FieldRule | Parameter, ...]], ...] = (
+                ("fields", payload.fields),
+                ("headers", payload.headers),
+                ("query", payload.query),
+            )
+            for kind, declared in groups:
+                for index, model in enumerate(declared):
+                    if model.category != NOT_PERSONAL:
+                        yield FieldFacts(operation, direction, kind, index, model, known.get(model.category))
+
+
+def _categories(situation: Situation) -> dict[str, Concept]:
+    found = {field.concept.term: field.concept for field in situation.fields if field.concept}
+    if situation.opaque:
+        known = situation.vocabulary.categories
+        for facts in situation.datasets:
+            for field in facts.spec.fields:
+                if concept := known.get(field.category):
+                    found[concept.term] = concept
+    return found
+
+
+def _opaque(spec: DataFlowSpec) -> bool:
+    external, service = spec.destination.external, spec.destination.service
+    return (external is not None and external.tls == "passthrough") or (
+        service is not None and service.protocol == "tcp"
+    )
+
+
+def _facets(situation: Situation) -> Iterator[str]:
+    spec = situation.spec
+    yield ""
+    yield f"to {spec.destination.role}"
+    yield f"from {spec.source.role}"
+    if situation.third_country:
+        yield "third country"
+    if situation.special:
+        yield "special"
+    if situation.criminal:
+        yield "criminal"
+    if situation.opaque:
+        yield "opaque"
+    if spec.automated_decision is not None:
+        yield "automated decision"
