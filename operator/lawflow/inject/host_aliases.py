@@ -1,43 +1,48 @@
 """Mode explicit: host aliases that lead the names of declared destinations to the sidecar's loopback listeners."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lawflow.inject.result import Refusal
 from lawflow.model.loopback import LoopbackDestination
 from lawflow.model.workload import Object
 
+_FIX = "or use the annotation lawflow.dev/interception: redirect"
+
 
 def merged_aliases(spec: Object, destinations: Iterable[LoopbackDestination]) -> list[Any]:
     """The pod's own aliases, then one for each destination that they do not hold already."""
-    own = list(spec.get("hostAliases") or ())
-    present = _addresses(spec)
+    present = {name for _, name, _ in _aliases(spec)}
+    missing = [(each.address, [name for name in each.names if name not in present]) for each in destinations]
+    own = spec.get("hostAliases") or ()
+    return [*own, *({"ip": address, "hostnames": names} for address, names in missing if names)]
+
+
+def alias_conflicts(spec: Object, destinations: Sequence[LoopbackDestination]) -> Iterator[Refusal]:
+    """Names that would lead past the sidecar, or to the listener of another destination."""
+    wanted: dict[str, LoopbackDestination] = {}
     for destination in destinations:
-        names = [name for name in destination.names if present.get(name) is None]
-        if names:
-            own.append({"ip": destination.address, "hostnames": names})
-    return own
+        for name in destination.names:
+            other = wanted.setdefault(name, destination)
+            if other is not destination:
+                yield Refusal(
+                    "destination-ambiguous",
+                    ".spec.hostAliases",
+                    f"{name} is a name of two declared destinations, {other.host} and {destination.host}",
+                    f"declare them in one way, as a Service or as an external host, {_FIX}",
+                )
+    for path, name, address in _aliases(spec):
+        if name in wanted and address != wanted[name].address:
+            yield Refusal(
+                "host-alias-conflict",
+                path,
+                f"it leads {name}, which a flow declares as its destination, to {address} past the sidecar",
+                f"remove {name} from hostAliases, {_FIX}",
+            )
 
 
-def alias_conflicts(spec: Object, destinations: Iterable[LoopbackDestination]) -> list[Refusal]:
-    """Own aliases that lead a declared destination past the sidecar."""
-    wanted = {name: each.address for each in destinations for name in each.names}
-    return [
-        Refusal(
-            "host-alias-conflict",
-            f".spec.hostAliases[{position}]",
-            f"it leads {name}, which a flow declares as its destination, to {alias.get('ip')} past the sidecar",
-            f"remove {name} from hostAliases, or use the annotation lawflow.dev/interception: redirect",
-        )
-        for position, alias in enumerate(spec.get("hostAliases") or ())
-        for name in alias.get("hostnames") or ()
-        if wanted.get(name.lower(), alias.get("ip")) != alias.get("ip")
-    ]
-
-
-def _addresses(spec: Object) -> dict[str, str]:
-    return {
-        name.lower(): alias.get("ip", "")
-        for alias in spec.get("hostAliases") or ()
-        for name in alias.get("hostnames") or ()
-    }
+def _aliases(spec: Object) -> Iterator[tuple[str, str, str]]:
+    """Path, name in lower case and address of every own alias."""
+    for position, alias in enumerate(spec.get("hostAliases") or ()):
+        for name in alias.get("hostnames") or ():
+            yield f".spec.hostAliases[{position}]", name.lower(), alias.get("ip", "")
