@@ -3,21 +3,24 @@
 from lawflow.mesh import tls
 from lawflow.mesh.endpoint import load_assignment
 from lawflow.mesh.envoy import ADS, Resource, seconds, typed
-from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound
+from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound, Sidecar
 
 CONNECT_TIMEOUT = "2s"
 _LOCAL = "127.0.0.1"
 
 
-def outbound_cluster(outbound: Outbound, settings: MeshSettings, directory: str) -> Resource:
+def outbound_cluster(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings) -> Resource:
     """The sidecars of the workloads behind a Service, by EDS."""
     name = f"outbound/{outbound.port.name}"
+    directory = sidecar.placement.certificate_directory
     return {
         "name": name,
         "type": "EDS",
         "eds_cluster_config": {"eds_config": ADS},
         "connect_timeout": CONNECT_TIMEOUT,
-        "transport_socket": tls.upstream_socket(outbound.port.server_name, name, directory),
+        "transport_socket": tls.upstream_socket(
+            outbound.port.server_name, name, sidecar.placement.certificate_directory
+        ),
         # The caller ends a connection before the called side would, which could cross a request on its way.
         "typed_extension_protocol_options": _protocol(settings.max_connection_duration * 0.8),
     }

@@ -12,15 +12,15 @@ INBOUND = "inbound"
 _BUFFER_BYTES = 1 << 20
 
 
-def listeners(sidecar: Sidecar, settings: MeshSettings, directory: str) -> list[Resource]:
+def listeners(sidecar: Sidecar, settings: MeshSettings) -> list[Resource]:
     """All listeners of a sidecar; a workload that nobody may call has none for peers."""
     found = [_outbound(outbound, sidecar, settings) for outbound in sidecar.outbound]
     if sidecar.inbound:
-        found.append(_inbound(sidecar.inbound, sidecar, settings, directory))
+        found.append(_inbound(sidecar.inbound, sidecar, settings))
     return found
 
 
-def _inbound(ports: Sequence[Inbound], sidecar: Sidecar, settings: MeshSettings, directory: str) -> Resource:
+def _inbound(ports: Sequence[Inbound], sidecar: Sidecar, settings: MeshSettings) -> Resource:
     return {
         "name": INBOUND,
         "traffic_direction": "INBOUND",
@@ -33,11 +33,11 @@ def _inbound(ports: Sequence[Inbound], sidecar: Sidecar, settings: MeshSettings,
             )
         ],
         # No default chain: who names no port that a flow leads to is hung up on.
-        "filter_chains": [_inbound_chain(inbound, sidecar, settings, directory) for inbound in ports],
+        "filter_chains": [_inbound_chain(inbound, sidecar, settings) for inbound in ports],
     }
 
 
-def _inbound_chain(inbound: Inbound, sidecar: Sidecar, settings: MeshSettings, directory: str) -> Resource:
+def _inbound_chain(inbound: Inbound, sidecar: Sidecar, settings: MeshSettings) -> Resource:
     port = inbound.port
     name = f"inbound/{port.name}"
     if port.protocol == "tcp":
@@ -48,7 +48,7 @@ def _inbound_chain(inbound: Inbound, sidecar: Sidecar, settings: MeshSettings, d
     return {
         "name": name,
         "filter_chain_match": {"server_names": [port.server_name], "transport_protocol": "tls"},
-        "transport_socket": tls.downstream_socket(name, directory),
+        "transport_socket": tls.downstream_socket(name, sidecar.placement.certificate_directory),
         "filters": filters,
     }
 

@@ -8,8 +8,8 @@ from lawflow.mesh.endpoint import load_assignment
 from lawflow.mesh.envoy import TYPE_PREFIX, Resource
 from lawflow.mesh.listener import listeners
 from lawflow.mesh.route import route_configuration
-from lawflow.mesh.sidecar import MeshSettings, ServicePort, Sidecar
-from lawflow.model.sidecar import CERTIFICATE_DIRECTORY, PEER_PORT
+from lawflow.mesh.sidecar import MeshSettings, Sidecar
+from lawflow.model.sidecar import PEER_PORT
 
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
 ENDPOINT = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
@@ -25,27 +25,25 @@ def resources(
     sidecar: Sidecar,
     settings: MeshSettings,
     bundle: str,
-    endpoints: Mapping[ServicePort, Iterable[str]],
-    directory: str = CERTIFICATE_DIRECTORY,
+    endpoints: Mapping[tuple[str, str], Iterable[str]],
 ) -> Resources:
     """The resources of one sidecar.
 
-    ``bundle`` is the trust bundle as PEM; ``endpoints`` gives the addresses of the sidecars behind a Service's port,
-    and ``directory`` is where the sidecar finds its certificate.
+    ``bundle`` is the trust bundle as PEM; ``endpoints`` gives the addresses of the pods behind a Service.
     """
     found: dict[str, list[Resource]] = {
         CLUSTER: [
-            *(outbound_cluster(outbound, settings, directory) for outbound in sidecar.outbound),
+            *(outbound_cluster(outbound, sidecar, settings) for outbound in sidecar.outbound),
             *(inbound_cluster(inbound) for inbound in sidecar.inbound),
         ],
         ENDPOINT: [
             load_assignment(
                 f"outbound/{outbound.port.name}",
-                [(address, PEER_PORT) for address in endpoints.get(outbound.port.service, ())],
+                [(address, PEER_PORT) for address in endpoints.get(outbound.port.service[:2], ())],
             )
             for outbound in sidecar.outbound
         ],
-        LISTENER: listeners(sidecar, settings, directory),
+        LISTENER: listeners(sidecar, settings),
         ROUTE: [
             *(route_configuration(out.port, "outbound") for out in sidecar.outbound if out.port.protocol == "http"),
             *(route_configuration(into.port, "inbound") for into in sidecar.inbound if into.port.protocol == "http"),

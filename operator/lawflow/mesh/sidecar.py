@@ -7,6 +7,7 @@ from typing import Literal
 from lawflow.model.loopback import CLUSTER_DOMAIN, loopback_destinations
 from lawflow.model.operation import Operation
 from lawflow.model.peer import ServiceDestination
+from lawflow.model.sidecar import CERTIFICATE_DIRECTORY
 from lawflow.resolve import ResolvedFlow
 
 ServicePort = tuple[str, str, int]
@@ -32,6 +33,7 @@ class Placement:
     address: str = "0.0.0.0"  # noqa: S104 - peers reach a pod on any of its addresses
     workload: str = ""
     """Tells the loopback addresses of workloads apart that share one network."""
+    certificate_directory: str = CERTIFICATE_DIRECTORY
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def trust_secret_file(directory: str) -> Resource:
 
 
 def _secret_file(secret: Resource) -> Resource:
-    return {"resources": [{"@type": f"type.googleapis.com/{_TLS}Secret", **secret}]}
+    return {"version_info": "1", "resources": [{"@type": f"type.googleapis.com/{_TLS}Secret", **secret}]}
 
 
 def _common(directory: str, validation: Resource) -> Resource:

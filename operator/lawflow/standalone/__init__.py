@@ -1,1 +1,1 @@
-"""Lawflow on one host without a cluster: ``lawflow up`` and ``lawflow demo``."""
+"""Lawflow on one host: a folder of manifests, the engine of the cluster, and real Envoy processes."""

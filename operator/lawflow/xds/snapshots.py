@@ -1,0 +1,113 @@
+"""What each sidecar should have now, and word to the streams when that may have changed."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lawflow.mesh.resources import ROUTE, resources
+from lawflow.mesh.route import closed_route_configuration
+from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, sidecar
+from lawflow.xds.encode import Encoded, Encoder
+from lawflow.xds.world import World
+
+COALESCING_SECONDS = 0.1
+"""Changes within this time go out together: a rollout touches many objects, and each push costs every sidecar."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All resources of one sidecar, by type URL and name, and the version of the trust bundle in them."""
+
+    resources: Mapping[str, Mapping[str, Encoded]]
+    bundle_version: str
+
+
+class Snapshots:
+    """Snapshots by identity, computed when asked for and kept until the world or the bundle changes.
+
+    Nothing is served before :meth:`open`: an empty world would close every path at each restart of the server.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        settings: MeshSettings,
+        placement: Callable[[Identity], Placement] = lambda _identity: Placement(),
+        coalescing_seconds: float = COALESCING_SECONDS,
+    ) -> None:
+        self._world = world
+        self._settings = settings
+        self._placement = placement
+        self._coalescing_seconds = coalescing_seconds
+        self._encoder = Encoder()
+        self._bundle = ("", "")
+        self._known: dict[Identity, Snapshot] = {}
+        self._opened = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self) -> None:
+        """Begin to serve: the world is complete."""
+        self._opened.set()
+
+    async def opened(self) -> None:
+        """Return once :meth:`open` was called."""
+        await self._opened.wait()
+
+    def trust(self, pem: str, version: str) -> None:
+        """Set the trust bundle, with the version that acknowledgements are told by."""
+        if (pem, version) != self._bundle:
+            self._bundle = (pem, version)
+            self.touch()
+
+    @property
+    def bundle_version(self) -> str:
+        """Version of the trust bundle that is served now."""
+        return self._bundle[1]
+
+    def touch(self) -> None:
+        """Note a change; streams hear of it within the coalescing time."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._coalescing_seconds, self._announce)
+
+    def change(self) -> asyncio.Event:
+        """The event of the next change; take it before reading a snapshot, so that none is missed."""
+        return self._changed
+
+    def snapshot(self, identity: Identity) -> Snapshot:
+        """What the sidecars of ``identity`` should have now."""
+        found = self._known.get(identity)
+        if found is None:
+            found = self._compute(identity)
+            self._known[identity] = found
+        return found
+
+    def closed_route(self, name: str) -> Encoded:
+        """A route configuration that denies everything, for a name that is not, or no more, in a snapshot."""
+        return self._encoder.encode(ROUTE, closed_route_configuration(name))
+
+    def _announce(self) -> None:
+        self._timer = None
+        self._known.clear()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _compute(self, identity: Identity) -> Snapshot:
+        bundle, version = self._bundle
+        wanted = sidecar(
+            identity,
+            self._world.passages(identity),
+            self._settings,
+            self._world.local_ports(identity),
+            self._placement(identity),
+        )
+        services = {outbound.port.service[:2] for outbound in wanted.outbound}
+        endpoints = {service: self._world.addresses(service) for service in services}
+        plain = resources(wanted, self._settings, bundle, endpoints)
+        return Snapshot(
+            {
+                type_url: {name: self._encoder.encode(type_url, resource) for name, resource in group.items()}
+                for type_url, group in plain.items()
+            },
+            version,
+        )

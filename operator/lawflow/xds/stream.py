@@ -1,0 +1,137 @@
+"""One sidecar's stream in the incremental xDS protocol: what it subscribed to, what it has, what it is sent next.
+
+Written after "xDS REST and gRPC protocol", section "Incremental xDS", of Envoy's documentation. No I/O here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from envoy.service.discovery.v3 import discovery_pb2
+
+from lawflow.mesh.resources import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET
+from lawflow.mesh.sidecar import Identity
+from lawflow.xds.encode import Encoded
+from lawflow.xds.snapshots import Snapshot, Snapshots
+
+ORDER = (CLUSTER, ENDPOINT, SECRET, LISTENER, ROUTE)
+"""Make before break: what is referred to goes out before what refers to it."""
+
+
+@dataclass
+class Subscription:
+    """What a stream wants and has of one type."""
+
+    wildcard: bool = False
+    names: set[str] = field(default_factory=set)
+    held: dict[str, str] = field(default_factory=dict)
+    """Version by name, as last sent, or as held before the stream began; "" for one that was reported missing."""
+    sent: dict[str, str] = field(default_factory=dict)
+    """Version of the trust bundle by nonce, for responses that are not answered yet."""
+    started: bool = False
+    told: bool = False
+    """Whether it was answered at all: Envoy waits for a first answer to a wildcard, even an empty one."""
+
+
+@dataclass(eq=False)
+class Stream:
+    """The state of one stream. It trusts the certificate's identity and nothing that the sidecar says of itself."""
+
+    identity: Identity
+    node: str = ""
+    rejected: dict[str, str] = field(default_factory=dict)
+    """By type URL, why the sidecar did not take the last response; gone once it takes one."""
+    accepted: int = 0
+    """Responses that the sidecar took."""
+    _subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    _responses: int = 0
+    _bundle_acknowledged: str = ""
+
+    def receive(self, request: discovery_pb2.DeltaDiscoveryRequest) -> None:
+        """Take in a request: a subscription, an acknowledgement, a rejection, or the first and one of the others."""
+        self.node = request.node.id or self.node
+        subscription = self._subscriptions.setdefault(request.type_url, Subscription())
+        if not subscription.started:
+            subscription.started = True
+            subscription.held.update(request.initial_resource_versions)
+            subscription.wildcard = not request.resource_names_subscribe
+        for name in request.resource_names_unsubscribe:
+            subscription.wildcard = subscription.wildcard and name != "*"
+            subscription.names.discard(name)
+            subscription.held.pop(name, None)
+        for name in request.resource_names_subscribe:
+            if name == "*":
+                subscription.wildcard = True
+                continue
+            # A name that is subscribed again is wanted again: Envoy asks so when a cluster warms anew.
+            if name not in request.initial_resource_versions:
+                subscription.held.pop(name, None)
+            subscription.names.add(name)
+        if request.response_nonce:
+            self._answered(request, subscription)
+
+    def respond(self, snapshots: Snapshots) -> Iterator[discovery_pb2.DeltaDiscoveryResponse]:
+        """Everything that the sidecar lacks, in an order that it can apply."""
+        snapshot = snapshots.snapshot(self.identity)
+        for type_url in ORDER:
+            subscription = self._subscriptions.get(type_url)
+            if subscription is not None and (response := self._response(type_url, subscription, snapshot, snapshots)):
+                yield response
+
+    def bundle_acknowledged(self, snapshots: Snapshots) -> str:
+        """Version of the trust bundle that the sidecar has; one that needs none has the current one."""
+        subscription = self._subscriptions.get(SECRET)
+        if subscription is None or not subscription.names:
+            return snapshots.bundle_version
+        return self._bundle_acknowledged
+
+    def _answered(self, request: discovery_pb2.DeltaDiscoveryRequest, subscription: Subscription) -> None:
+        bundle_version = subscription.sent.pop(request.response_nonce, None)
+        if request.HasField("error_detail"):
+            self.rejected[request.type_url] = request.error_detail.message
+            return
+        self.rejected.pop(request.type_url, None)
+        self.accepted += 1
+        if request.type_url == SECRET and bundle_version is not None and not subscription.sent:
+            self._bundle_acknowledged = bundle_version
+
+    def _response(
+        self, type_url: str, subscription: Subscription, snapshot: Snapshot, snapshots: Snapshots
+    ) -> discovery_pb2.DeltaDiscoveryResponse | None:
+        current = snapshot.resources.get(type_url, {})
+        wanted: dict[str, Encoded] = {}
+        missing: list[str] = []
+        for name in {*subscription.names, *(current if subscription.wildcard else ())}:
+            if name in current:
+                wanted[name] = current[name]
+            elif type_url == ROUTE:
+                # Envoy keeps a route configuration that is removed; an emptied one takes effect at once.
+                wanted[name] = snapshots.closed_route(name)
+            else:
+                missing.append(name)
+        if subscription.wildcard:
+            missing += [name for name in subscription.held if name not in current and name not in subscription.names]
+        changed = {name: each for name, each in wanted.items() if subscription.held.get(name) != each.version}
+        removed = [name for name in missing if subscription.held.get(name) != ""]
+        if not changed and not removed and (subscription.told or not subscription.wildcard):
+            if type_url == SECRET and not subscription.sent and type_url not in self.rejected:
+                self._bundle_acknowledged = snapshot.bundle_version
+            return None
+        subscription.told = True
+        self._responses += 1
+        nonce = str(self._responses)
+        subscription.sent[nonce] = snapshot.bundle_version
+        subscription.held.update({name: each.version for name, each in changed.items()})
+        for name in removed:
+            if name in subscription.names:
+                subscription.held[name] = ""
+            else:
+                subscription.held.pop(name, None)
+        return discovery_pb2.DeltaDiscoveryResponse(
+            type_url=type_url,
+            nonce=nonce,
+            resources=[
+                discovery_pb2.Resource(name=name, version=each.version, resource=each.resource)
+                for name, each in sorted(changed.items())
+            ],
+            removed_resources=sorted(removed),
+        )

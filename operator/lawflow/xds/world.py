@@ -1,0 +1,130 @@
+"""What the store says that the mesh depends on: flows, Services, EndpointSlices."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from lawflow.mesh.endpoint import SERVICE_NAME, ready_addresses
+from lawflow.mesh.passage import passage
+from lawflow.mesh.sidecar import Identity, Passage, ServicePort, destination_of, source_of
+from lawflow.model.dataflow import DataFlow
+from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE, SERVICE, Kind
+from lawflow.model.parse import InvalidObjectError, parse
+from lawflow.resolve import Objects, resolve_flow
+from lawflow.store.protocol import Object, WatchEvent
+
+KINDS: tuple[Kind, ...] = (DATA_FLOW, SERVICE, ENDPOINT_SLICE)
+
+Name = tuple[str, str]
+"""Namespace and name."""
+
+_log = logging.getLogger(__name__)
+
+
+class World:
+    """The latest of each object. What is served is only what follows from it."""
+
+    def __init__(self) -> None:
+        self._flows: dict[Name, DataFlow] = {}
+        self._services: dict[Name, Object] = {}
+        self._slices: dict[Name, dict[str, Object]] = defaultdict(dict)
+        self._passages: dict[Identity, list[Passage]] | None = None
+
+    def take(self, kind: Kind, event: WatchEvent) -> None:
+        """Take one change in."""
+        if event.type == "SYNCED":
+            return
+        obj = event.object
+        name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+        gone = event.type == "DELETED"
+        if kind is ENDPOINT_SLICE:
+            self._take_slice(name, obj, gone)
+            return
+        self._passages = None
+        if kind is DATA_FLOW:
+            self._flows.pop(name, None)
+            if not gone and (flow := _flow(obj)) is not None:
+                self._flows[name] = flow
+        elif gone:
+            self._services.pop(name, None)
+        else:
+            self._services[name] = obj
+
+    def passages(self, identity: Identity) -> list[Passage]:
+        """The flows that start or end at a service account, by namespace and name."""
+        if self._passages is None:
+            self._passages = self._all_passages()
+        return self._passages.get(identity, [])
+
+    def addresses(self, service: Name) -> tuple[str, ...]:
+        """The addresses of the ready pods behind a Service."""
+        return ready_addresses(self._slices[service].values()) if service in self._slices else ()
+
+    def local_ports(self, identity: Identity) -> dict[ServicePort, int]:
+        """Where the workloads of a service account serve the ports of their Services, as far as it differs."""
+        found: dict[ServicePort, int] = {}
+        for each in self.passages(identity):
+            service = each.flow.flow.spec.destination.service
+            if service is None or destination_of(each.flow) != identity:
+                continue
+            name = service.namespace or each.flow.namespace, service.name
+            port = self._target_port(name, service.port)
+            if port is not None:
+                found[*name, service.port] = port
+        return found
+
+    def _target_port(self, service: Name, port: int) -> int | None:
+        """A Service's target port; a named one is looked up in the EndpointSlices, which hold numbers."""
+        spec = self._services.get(service, {}).get("spec") or {}
+        for declared in spec.get("ports") or ():
+            if declared.get("port") != port:
+                continue
+            target = declared.get("targetPort")
+            if isinstance(target, int) and target:
+                return target
+            if isinstance(target, str):
+                return self._sliced_port(service, declared.get("name") or "")
+        return None
+
+    def _sliced_port(self, service: Name, port_name: str) -> int | None:
+        numbers = [
+            port.get("port")
+            for endpoint_slice in self._slices.get(service, {}).values()
+            for port in endpoint_slice.get("ports") or ()
+            if (port.get("name") or "") == port_name
+        ]
+        return next((number for number in numbers if isinstance(number, int)), None)
+
+    def _take_slice(self, name: Name, obj: Object, gone: bool) -> None:
+        namespace, slice_name = name
+        # A trace of a deleted object has no labels, and labels may change: so forget it wherever it stood.
+        for service, slices in list(self._slices.items()):
+            if service[0] == namespace and slices.pop(slice_name, None) is not None and not slices:
+                del self._slices[service]
+        service_name = (obj["metadata"].get("labels") or {}).get(SERVICE_NAME)
+        if not gone and service_name:
+            self._slices[namespace, service_name][slice_name] = obj
+
+    def _all_passages(self) -> dict[Identity, list[Passage]]:
+        objects = Objects(self._flows.values(), self._services.values())
+        found: dict[Identity, list[Passage]] = defaultdict(list)
+        for flow in objects.flows():
+            each = passage(resolve_flow(flow, objects))
+            for end in dict.fromkeys((source_of(each.flow), destination_of(each.flow))):
+                if end is not None:
+                    found[end].append(each)
+        return dict(found)
+
+
+def _flow(obj: Mapping[str, Any]) -> DataFlow | None:
+    try:
+        found = parse(obj)
+    except InvalidObjectError as error:
+        metadata = obj["metadata"]
+        _log.warning(
+            "a DataFlow cannot be read and lets nothing through",
+            extra={"namespace": metadata.get("namespace"), "flow": metadata["name"], "problem": str(error)},
+        )
+        return None
+    return found if isinstance(found, DataFlow) else None
