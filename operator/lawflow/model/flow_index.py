@@ -60,6 +60,9 @@ class FlowIndexSpec(Model):
     grants: Annotated[dict[str, Grant], Field(max_length=100)] = Field(
         {}, description="Break-glass grants by KIND/NAME of the workload, e.g. Deployment/orders."
     )
+    expired_grants: Annotated[dict[str, Grant], Field(max_length=100)] = Field(
+        {}, description="Grants that have run out while their annotation still stands, so that they are not renewed."
+    )
     sidecar: GenuineSidecar | None = Field(None, description="The genuine sidecar.")
 
 
