@@ -123,7 +123,8 @@ def read(text: str | bytes, file: str) -> Manifest:
             mark = error.problem_mark or error.context_mark
             message = " ".join(text for text in (error.context, error.problem) if text)
             line = min(mark.line + 1 if mark else 1, len(part.splitlines()))
-            report(offset + line, "", f"not YAML: {message}", "correct the syntax")
+            fix = "render the template first" if "{{" in part else "correct the syntax"
+            report(offset + line, "", f"not YAML: {message}", fix)
         except yaml.reader.ReaderError as error:
             line = offset + part.count("\n", 0, error.position) + 1
             report(line, "", f"a character that YAML does not allow: {error.character!r}", "remove it")

@@ -1,0 +1,128 @@
+"""What manifests declare: typed Lawflow objects and workloads, each with its place, or everything that is wrong."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lawflow.manifest import LocatedObject, LocatedProblem, Manifest
+from lawflow.model.base import CustomResource
+from lawflow.model.dataflow import DataFlow
+from lawflow.model.kinds import CUSTOM_KINDS, SERVICE
+from lawflow.model.parse import InvalidObjectError, Problem, is_custom, parse
+from lawflow.model.workload import PodTemplate, pod_template
+from lawflow.resolve import Key, Objects
+
+_CLUSTER_SCOPED = frozenset(kind.name for kind in CUSTOM_KINDS if not kind.namespaced) | {"Namespace"}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """An object that makes pods, with its pod template."""
+
+    located: LocatedObject
+    template: PodTemplate
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The objects of all manifests."""
+
+    flows: tuple[tuple[DataFlow, LocatedObject], ...]
+    workloads: tuple[Workload, ...]
+    resources: tuple[CustomResource, ...]
+    services: tuple[Mapping[str, Any], ...]
+    count: int
+    """Objects that were read, of any kind."""
+
+    @property
+    def objects(self) -> Objects:
+        """What flows may refer to."""
+        return Objects(self.resources, self.services)
+
+
+def declared(manifest: Manifest, namespace: str) -> tuple[Declared, tuple[LocatedProblem, ...]]:
+    """The typed form of manifests, and every problem in them.
+
+    Objects of namespaced kinds that name no namespace lie in ``namespace``, as they would for ``kubectl apply``.
+    """
+    flows: list[tuple[DataFlow, LocatedObject]] = []
+    workloads: list[Workload] = []
+    resources: list[CustomResource] = []
+    services: list[Mapping[str, Any]] = []
+    problems = list(manifest.problems)
+    first: dict[Key, LocatedObject] = {}
+    for located in (_in_namespace(located, namespace) for located in manifest.objects):
+        obj = located.object
+        if is_custom(obj):
+            try:
+                resource = parse(obj)
+            except InvalidObjectError as error:
+                problems += map(located.problem, error.problems)
+                continue
+            problems += map(located.problem, _repeated(resource.key, located, first))
+            resources.append(resource)
+            if isinstance(resource, DataFlow):
+                flows.append((resource, located))
+        elif obj["kind"] == SERVICE.name and obj["apiVersion"] == SERVICE.api_version:
+            services.append(obj)
+        else:
+            found = list(_template_problems(obj))
+            problems += map(located.problem, found)
+            template = None if found else pod_template(obj)
+            if template is not None:
+                workloads.append(Workload(located, template))
+    return (
+        Declared(tuple(flows), tuple(workloads), tuple(resources), tuple(services), len(manifest.objects)),
+        tuple(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.path))),
+    )
+
+
+def _in_namespace(located: LocatedObject, namespace: str) -> LocatedObject:
+    metadata = located.object["metadata"]
+    name = metadata.get("name") or metadata.get("generateName")
+    where = "" if located.object["kind"] in _CLUSTER_SCOPED else metadata.get("namespace") or namespace
+    return replace(located, object={**located.object, "metadata": {**metadata, "name": name, "namespace": where}})
+
+
+def _repeated(key: Key, located: LocatedObject, first: dict[Key, LocatedObject]) -> Iterable[Problem]:
+    """Two objects of one name and different content: which of them counts would depend on their order."""
+    earlier = first.setdefault(key, located)
+    if earlier.object != located.object:
+        message = f"{key[0]} {key[2]} is declared twice; first in {earlier.file}:{earlier.line()}"
+        yield Problem(".metadata.name", message, "remove or rename one of them")
+
+
+def _template_problems(obj: Mapping[str, Any]) -> Iterable[Problem]:
+    """What would keep Lawflow from reading a pod template; the rest of it is for the API server to judge."""
+    spec = obj.get("spec")
+    if obj["kind"] == "Pod":
+        yield from _pod_problems(obj, "")
+        return
+    path = ".spec.template"
+    if obj["kind"] == "CronJob" and isinstance(spec, Mapping):
+        path = ".spec.jobTemplate.spec.template"
+        for step in ("jobTemplate", "spec"):
+            spec = spec.get(step)
+            if not isinstance(spec, Mapping):
+                yield Problem(path.rsplit(".", 1)[0], "required field is missing", "give the CronJob a job template")
+                return
+    if isinstance(spec, Mapping) and isinstance(spec.get("template"), Mapping) and "spec" in spec["template"]:
+        yield from _pod_problems(spec["template"], path)
+
+
+def _pod_problems(pod: Mapping[str, Any], path: str) -> Iterable[Problem]:
+    spec = pod.get("spec")
+    if not isinstance(spec, Mapping):
+        yield Problem(f"{path}.spec", "is not a map", "write the pod's specification")
+        return
+    for field in ("serviceAccountName", "serviceAccount"):
+        if not isinstance(spec.get(field), str | None):
+            yield Problem(f"{path}.spec.{field}", "is not a string", "quote it")
+    metadata = pod.get("metadata") or {}
+    annotations = (metadata.get("annotations") or {}) if isinstance(metadata, Mapping) else None
+    if not isinstance(annotations, Mapping):
+        yield Problem(f"{path}.metadata", "has no map of annotations", "write name: value pairs")
+        return
+    for name, value in annotations.items():
+        if not isinstance(value, str):
+            yield Problem(f"{path}.metadata.annotations.{name}", "is not a string", "quote it")

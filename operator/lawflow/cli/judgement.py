@@ -1,0 +1,125 @@
+"""The verdict on what manifests declare: findings of the law on flows, and of the house on workloads."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lawflow import law
+from lawflow.cli.declared import Declared, Workload
+from lawflow.law.context import Context
+from lawflow.manifest import LocatedObject
+from lawflow.model.dataflow import DataFlow
+from lawflow.model.labels import FLOWS
+from lawflow.model.status import Finding, Severity
+from lawflow.resolve import flows_of
+
+UNLAWFUL_FLOW = "HOUSE-workload-unlawful-flow"
+FLOW_NOT_FOUND = "HOUSE-workload-flow-not-found"
+
+_WEIGHT = {Severity.DENY: 0, Severity.WARN: 1, Severity.INFO: 2}
+
+
+@dataclass(frozen=True)
+class ObjectFinding:
+    """A finding with the object that it is about and the place where that was read."""
+
+    finding: Finding
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    file: str
+    line: int
+
+    @property
+    def sort_key(self) -> tuple[object, ...]:
+        """Weightiest first; then by object and path, whatever the order of the input was."""
+        found = self.finding
+        return (_WEIGHT[found.severity], self.kind, self.namespace, self.name, found.path, found.rule, self.file,
+                self.line, found.message)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All findings, in a stable order, and how many objects were read."""
+
+    findings: tuple[ObjectFinding, ...]
+    objects: int
+
+    def count(self, severity: Severity) -> int:
+        """How many findings have a severity."""
+        return Counter(found.finding.severity for found in self.findings)[severity]
+
+
+def judge(declared: Declared, context: Context, today: dt.date) -> Judgement:
+    """Judge every flow, and every workload by its flows; ``context`` holds all objects that flows may refer to."""
+    verdicts: dict[tuple[str, str], list[Finding]] = {}
+    found: list[ObjectFinding] = []
+    for flow, located in declared.flows:
+        findings = law.evaluate(flow, context, today)
+        verdicts[flow.metadata.namespace, flow.metadata.name] = findings
+        found += (_located(finding, located) for finding in findings)
+    flows = context.objects.flows()
+    for workload in declared.workloads:
+        told = _workload_findings(workload, flows, verdicts, context, today)
+        found += (_located(finding, workload.located) for finding in told)
+    return Judgement(tuple(sorted(found, key=lambda finding: finding.sort_key)), declared.count)
+
+
+def _workload_findings(
+    workload: Workload,
+    flows: Sequence[DataFlow],
+    verdicts: dict[tuple[str, str], list[Finding]],
+    context: Context,
+    today: dt.date,
+) -> Iterable[Finding]:
+    template = workload.template
+    namespace = workload.located.object["metadata"]["namespace"]
+    own, missing = flows_of(template, namespace, flows)
+    identity = f"{template.path}.spec.serviceAccountName"
+    declaration = f"{template.path}.metadata.annotations.{FLOWS}"
+    for flow in own:
+        key = namespace, flow.metadata.name
+        if key not in verdicts:
+            verdicts[key] = law.evaluate(flow, context, today)
+        denials = [finding for finding in verdicts[key] if finding.severity is Severity.DENY]
+        if not denials or UNLAWFUL_FLOW in context.disabled_rules:
+            continue
+        first, others = denials[0], len(denials) - 1
+        more = f" (and {others} more)" if others else ""
+        article = "a rule of the house" if first.article == "house" else f"Article {first.article}"
+        yield Finding(
+            rule=UNLAWFUL_FLOW,
+            article="house",
+            severity=Severity.DENY,
+            path=declaration if flow.metadata.name in template.declared_flows else identity,
+            message=f"its flow {flow.metadata.name} is unlawful: {first.rule}, {article}, at {first.path}: "
+            f"{first.message}{more}",
+            fix=f"repair the flow: {first.fix}",
+        )
+    if FLOW_NOT_FOUND in context.disabled_rules:
+        return
+    for name in missing:
+        yield Finding(
+            rule=FLOW_NOT_FOUND,
+            article="house",
+            severity=Severity.WARN if context.unresolved == "deny" else Severity.INFO,
+            path=declaration,
+            message=f"unresolved: the flow {name} is not among the objects at hand; until it exists, the pods wait",
+            fix=f"add the DataFlow {namespace}/{name}, or take its name out of the annotation",
+        )
+
+
+def _located(finding: Finding, located: LocatedObject) -> ObjectFinding:
+    obj = located.object
+    metadata = obj["metadata"]
+    return ObjectFinding(
+        finding,
+        obj["apiVersion"],
+        obj["kind"],
+        metadata["namespace"],
+        metadata["name"],
+        located.file,
+        located.line(finding.path),
+    )
