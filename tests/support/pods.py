@@ -112,15 +112,13 @@ def pods(draw: st.DrawFn) -> Object:
     if draw(st.booleans()):
         spec["serviceAccountName"] = draw(_names)
     if draw(st.booleans()):
-        spec["volumes"] = draw(
-            st.one_of(st.none(), _unique("name", st.builds(lambda name: {"name": name, "emptyDir": {}}, _names)))
-        )
+        volumes = st.builds(lambda name: {"name": name, "emptyDir": {}}, _names)
+        spec["volumes"] = draw(st.one_of(st.none(), _unique("name", volumes)))
     if draw(st.booleans()):
         hosts = st.sampled_from(["db.local", "api.psp.example", "API.psp.example"])
         ips = st.sampled_from(["10.0.0.1", PSP.address])
-        spec["hostAliases"] = draw(
-            st.lists(st.builds(lambda ip, host: {"ip": ip, "hostnames": [host]}, ips, hosts), max_size=2)
-        )
+        aliases = st.builds(lambda ip, host: {"ip": ip, "hostnames": [host]}, ips, hosts)
+        spec["hostAliases"] = draw(st.lists(aliases, max_size=2))
     if draw(st.booleans()):
         sysctls = draw(st.sampled_from([[], [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "80"}]]))
         spec["securityContext"] = draw(

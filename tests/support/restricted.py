@@ -17,13 +17,8 @@ _BASELINE_SYSCTLS = {
 _SELINUX_TYPES = {None, "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
 _LOCAL_HOSTS = {None, "", "127.0.0.1", "::1"}
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
-_HANDLERS = (
-    ("livenessProbe",),
-    ("readinessProbe",),
-    ("startupProbe",),
-    ("lifecycle", "postStart"),
-    ("lifecycle", "preStop"),
-)
+_PROBES = (("livenessProbe",), ("readinessProbe",), ("startupProbe",))
+_HANDLERS = (*_PROBES, ("lifecycle", "postStart"), ("lifecycle", "preStop"))
 
 
 def violations(pod: Object) -> list[str]:

@@ -27,6 +27,7 @@ from lawflow.inject import (
     Injected,
     InjectionSettings,
     Refused,
+    SidecarRelease,
     Unchanged,
     inject_pod,
 )
@@ -112,7 +113,7 @@ def test_the_kubelet_gives_envoy_the_bootstrap_as_it_was_written() -> None:
 
 
 @pytest.mark.parametrize("release", PREVIOUS, ids=["N-1", "N-2"])
-def test_a_sidecar_of_one_of_the_two_releases_before_is_left_alone(release: object) -> None:
+def test_a_sidecar_of_one_of_the_two_releases_before_is_left_alone(release: SidecarRelease) -> None:
     old = injected(pod(), replace(SETTINGS, release=release, previous=()))
     assert inject_pod(stored(old), SETTINGS, IDENTITY_DATA) == Unchanged("genuine-sidecar")
 
@@ -179,22 +180,19 @@ def test_an_own_value_of_the_sysctl_that_is_low_enough_stays() -> None:
     assert result["spec"]["securityContext"]["sysctls"] == sysctls
 
 
-def test_a_long_service_account_still_names_a_valid_secret() -> None:
-    account = "a" * 253
-    settings = replace(SETTINGS, delivery="secret")
-    volume = injected(pod(serviceAccountName=account), settings)["spec"]["volumes"][0]
-    name = volume["projected"]["sources"][0]["secret"]["name"]
-    assert len(name) <= 253
-    assert (
-        name
-        != injected(pod(serviceAccountName="a" * 252), settings)["spec"]["volumes"][0]["projected"]["sources"][0][
-            "secret"
-        ]["name"]
-    )
+def secret_of(service_account: str) -> str:
+    spec = injected(pod(serviceAccountName=service_account), replace(SETTINGS, delivery="secret"))["spec"]
+    name: str = spec["volumes"][0]["projected"]["sources"][0]["secret"]["name"]
+    return name
+
+
+def test_each_service_account_has_a_secret_with_a_valid_name_however_long_its_own_is() -> None:
+    assert secret_of("orders") == "lawflow-orders"
+    assert len(secret_of("a" * 253)) <= 253
+    assert secret_of("a" * 253) != secret_of("a" * 252)
 
 
 def test_a_destination_with_two_ports_has_one_alias() -> None:
     both = LoopbackDestination("db.shop.svc", ("db",), (80, 8080), "127.9.9.9")
-    assert injected(pod(), data=IdentityData((both,)))["spec"]["hostAliases"] == [
-        {"ip": "127.9.9.9", "hostnames": ["db"]}
-    ]
+    aliases = injected(pod(), data=IdentityData((both,)))["spec"]["hostAliases"]
+    assert aliases == [{"ip": "127.9.9.9", "hostnames": ["db"]}]
