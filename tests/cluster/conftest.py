@@ -28,6 +28,7 @@ def namespace(control_plane: Cluster) -> Iterator[str]:
     control_plane.kubectl("create", "namespace", name)
     eventually(lambda: control_plane.find("serviceaccount", "default", "-n", name), "a default service account")
     yield name
+    control_plane.mend()
     control_plane.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
     # No kubelet confirms that Pods have ended, and the namespace would wait for that forever.
     control_plane.kubectl("delete", "pods", "--all", "-n", name, "--grace-period=0", "--force", "--wait=false")

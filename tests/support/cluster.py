@@ -185,6 +185,10 @@ class Cluster(ABC):
         """Ends a component as a power failure would (SIGKILL)."""
 
     @abstractmethod
+    def mend(self) -> None:
+        """Starts what a test left dead, so that one failure does not bring on the next."""
+
+    @abstractmethod
     def close(self) -> None:
         """Leaves nothing behind."""
 
@@ -234,6 +238,9 @@ class BorrowedCluster(Cluster):
 
     def kill(self, component: str) -> None:
         _not_ours(component)
+
+    def mend(self) -> None:
+        pass
 
     def close(self) -> None:
         for kind, name in self._granted:

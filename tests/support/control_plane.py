@@ -96,6 +96,15 @@ class ControlPlane(Cluster):
         process.kill()
         process.wait()
 
+    def mend(self) -> None:
+        for component in toolchain.COMPONENTS:
+            process = self._processes.get(component)
+            if process is not None and process.poll() is not None:
+                del self._processes[component]
+        for component in toolchain.COMPONENTS:
+            if component not in self._processes:
+                self.start(component)
+
     def close(self) -> None:
         if hasattr(self, "_http"):
             self._http.close()

