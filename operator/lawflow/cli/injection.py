@@ -1,0 +1,100 @@
+"""Options that say what is injected: the webhook injects it, the controller tells the gate what is genuine."""
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+import click
+
+from lawflow.identity.spiffe import SpiffeId
+from lawflow.inject.settings import Delivery, InjectionSettings, SidecarRelease
+from lawflow.mesh.bootstrap import BootstrapSettings, bootstrap
+from lawflow.model.sidecar import SIGNER_NAME, USER_ID, Interception
+
+XDS_SERVICE_ACCOUNT = "lawflow-xds"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--sidecar-image",
+        "images",
+        multiple=True,
+        default=("lawflow/sidecar:0.1.0",),
+        show_default=True,
+        envvar="LAWFLOW_SIDECAR_IMAGES",
+        help="Image of the sidecar, by digest where possible. Repeat it for the two releases before, newest first.",
+    ),
+    click.option("--sidecar-uid", default=USER_ID, show_default=True, help="User id that the sidecar alone runs as."),
+    click.option(
+        "--delivery",
+        type=click.Choice(["podCertificate", "secret"]),
+        default="podCertificate",
+        show_default=True,
+        help="How certificates reach the sidecar.",
+    ),
+    click.option(
+        "--interception",
+        type=click.Choice(["explicit", "redirect"]),
+        default="explicit",
+        show_default=True,
+        help="How an app's traffic reaches the sidecar.",
+    ),
+    click.option("--signer-name", default=SIGNER_NAME, show_default=True, help="Signer of pod certificates."),
+    click.option("--trust-domain", default="cluster.local", show_default=True, help="Trust domain of SPIFFE ids."),
+    click.option("--namespace", default="lawflow-system", show_default=True, help="Lawflow's own namespace."),
+    click.option(
+        "--xds",
+        "xds_address",
+        help="HOST:PORT of the configuration server [default: lawflow-xds.NAMESPACE.svc:18000].",
+    ),
+)
+
+
+def injection_options(command: Command) -> Command:
+    """Add the options; the command gets them as ``injection: InjectionSettings`` and ``namespace: str``."""
+
+    @wraps(command)
+    def with_settings(
+        *arguments: Any,
+        images: tuple[str, ...],
+        sidecar_uid: int,
+        delivery: Delivery,
+        interception: Interception,
+        signer_name: str,
+        trust_domain: str,
+        namespace: str,
+        xds_address: str | None,
+        **rest: Any,
+    ) -> Any:
+        text = _bootstrap(xds_address or f"lawflow-xds.{namespace}.svc:18000", trust_domain, namespace)
+        current, *previous = (SidecarRelease(_version(image), image, text) for image in images)
+        injection = InjectionSettings(
+            current,
+            tuple(previous),
+            interception=interception,
+            delivery=delivery,
+            signer_name=signer_name,
+            user_id=sidecar_uid,
+        )
+        return command(*arguments, injection=injection, namespace=namespace, **rest)
+
+    decorated: Any = with_settings
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return cast("Command", decorated)
+
+
+def _bootstrap(address: str, trust_domain: str, namespace: str) -> str:
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        raise click.UsageError(f"--xds {address!r} is not HOST:PORT")
+    server = SpiffeId(trust_domain, namespace, XDS_SERVICE_ACCOUNT)
+    return json.dumps(bootstrap(BootstrapSettings(host, int(port), str(server))), sort_keys=True)
+
+
+def _version(image: str) -> str:
+    """The tag of an image, or the beginning of its digest: at most the 63 characters of a label."""
+    _, _, tag = image.rpartition("/")[2].partition(":")
+    return tag[-12:] if "@" in image else tag or "latest"
