@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from lawflow.manifest import LocatedObject, LocatedProblem, Manifest, read
 
@@ -12,38 +12,50 @@ SUFFIXES = (".yaml", ".yml", ".json")
 _BUILD_FILES = frozenset(("kustomization.yaml", "kustomization.yml"))
 
 
+class Text(NamedTuple):
+    """What a file holds, undecoded, and the name that places in it carry."""
+
+    file: str
+    text: bytes
+
+
 def read_manifests(sources: Iterable[str], standard_input: BinaryIO) -> Manifest:
-    """Everything that files, folders (with all below them) and ``-`` hold, in a stable order; never raises.
+    """Everything that files, folders (with all below them) and ``-`` hold, in a stable order; never raises."""
+    objects: list[LocatedObject] = []
+    problems: list[LocatedProblem] = []
+    for source in read_texts(sources, standard_input):
+        if isinstance(source, LocatedProblem):
+            problems.append(source)
+            continue
+        manifest = read(source.text, source.file)
+        objects += manifest.objects
+        problems += manifest.problems
+    return Manifest(tuple(objects), tuple(problems))
+
+
+def read_texts(sources: Iterable[str], standard_input: BinaryIO) -> Iterator[Text | LocatedProblem]:
+    """The text of every file that files, folders and ``-`` name, or why it cannot be read, in a stable order.
 
     A file that is named twice, or lies in a folder that is named too, is read once.
     """
-    objects: list[LocatedObject] = []
-    problems: list[LocatedProblem] = []
-    read_already: set[Path | str] = set()
+    read_already: set[Path] = set()
     for source in dict.fromkeys(sources):
         if source == STANDARD_INPUT:
-            manifest = read(standard_input.read(), "<stdin>")
-            objects += manifest.objects
-            problems += manifest.problems
+            yield Text("<stdin>", standard_input.read())
             continue
         path = Path(source)
         files = list(_files_below(path)) if path.is_dir() else [path]
         if not files:
-            problems.append(_unreadable(source, f"no file ends in {', '.join(SUFFIXES)}", "name a folder of manifests"))
+            yield _unreadable(source, f"no file ends in {', '.join(SUFFIXES)}", "name a folder of manifests")
         for file in files:
             resolved = file.resolve()
             if resolved in read_already:
                 continue
             read_already.add(resolved)
             try:
-                data = file.read_bytes()
+                yield Text(file.as_posix(), file.read_bytes())
             except OSError as error:
-                problems.append(_unreadable(str(file), str(error.strerror or error).lower(), "name a file to read"))
-                continue
-            manifest = read(data, file.as_posix())
-            objects += manifest.objects
-            problems += manifest.problems
-    return Manifest(tuple(objects), tuple(problems))
+                yield _unreadable(str(file), str(error.strerror or error).lower(), "name a file to read")
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
