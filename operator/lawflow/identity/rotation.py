@@ -11,6 +11,7 @@ from cryptography import x509
 from lawflow.identity.bundle import TrustBundle
 from lawflow.identity.pem import Chain, same_public_key
 from lawflow.identity.validity import rfc3339
+from lawflow.identity.verdict import Verdict
 from lawflow.identity.x509_svid import X509SvidError, alternative_names, verify_chain
 
 
@@ -92,8 +93,6 @@ class Holding:
     policy: RenewalPolicy = DEFAULT_POLICY
 
 
-Verdict = tuple[str, str]
-"""A reason in CamelCase for programs and a message for people."""
 Check = Callable[[Holding], Verdict | None]
 
 
@@ -101,14 +100,14 @@ def missing(holding: Holding) -> Verdict | None:
     """Nothing is held yet, or half of it is lost."""
     if not holding.chain or holding.public_key is None:
         lost = "certificate" if not holding.chain else "private key"
-        return "Missing", f"there is no {lost}"
+        return Verdict("Missing", f"there is no {lost}")
     return None
 
 
 def key_mismatch(holding: Holding) -> Verdict | None:
     """The certificate was made for another key."""
     if not same_public_key(holding.chain[0].public_key(), holding.public_key):
-        return "KeyMismatch", "the certificate does not belong to the private key beside it"
+        return Verdict("KeyMismatch", "the certificate does not belong to the private key beside it")
     return None
 
 
@@ -116,7 +115,8 @@ def names_changed(holding: Holding) -> Verdict | None:
     """The certificate speaks for somebody else."""
     held = alternative_names(holding.chain[0])
     if held != holding.names:
-        return "NamesChanged", f"the certificate is for {_joined(held)} and should be for {_joined(holding.names)}"
+        message = f"the certificate is for {_joined(held)} and should be for {_joined(holding.names)}"
+        return Verdict("NamesChanged", message)
     return None
 
 
@@ -130,7 +130,7 @@ def untrusted(holding: Holding) -> Verdict | None:
     try:
         verify_chain(holding.chain, holding.bundle, holding.now)
     except X509SvidError as error:
-        return "Untrusted", str(error)
+        return Verdict("Untrusted", str(error))
     return None
 
 
@@ -158,7 +158,7 @@ def _aged(holding: Holding, state: Freshness, message: str) -> Verdict | None:
     if freshness(leaf, holding.now, holding.policy) is not state:
         return None
     renews, expires = renewal_time(leaf, holding.policy), leaf.not_valid_after_utc
-    return state.value, message.format(renews=rfc3339(renews), expires=rfc3339(expires))
+    return Verdict(state.value, message.format(renews=rfc3339(renews), expires=rfc3339(expires)))
 
 
 def _joined(names: frozenset[str]) -> str:
