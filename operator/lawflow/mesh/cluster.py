@@ -18,9 +18,7 @@ def outbound_cluster(outbound: Outbound, sidecar: Sidecar, settings: MeshSetting
         "type": "EDS",
         "eds_cluster_config": {"eds_config": ADS},
         "connect_timeout": CONNECT_TIMEOUT,
-        "transport_socket": tls.upstream_socket(
-            outbound.port.server_name, name, sidecar.placement.certificate_directory
-        ),
+        "transport_socket": tls.upstream_socket(outbound.port.server_name, name, directory),
         # The caller ends a connection before the called side would, which could cross a request on its way.
         "typed_extension_protocol_options": _protocol(settings.max_connection_duration * 0.8),
     }

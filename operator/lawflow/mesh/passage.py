@@ -21,7 +21,7 @@ def _closed(flow: ResolvedFlow) -> str:
         )
     status = resource.status
     verdict = next((item for item in status.conditions if item.type == "Lawful"), None) if status else None
-    if verdict is None or verdict.observed_generation < resource.metadata.generation:
+    if verdict is None or verdict.observed_generation != resource.metadata.generation:
         return "it has not been evaluated yet as it stands"
     if verdict.status != "True":
         return verdict.message or verdict.reason

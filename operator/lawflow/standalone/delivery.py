@@ -22,8 +22,9 @@ def deliver(directory: Path, files: Mapping[str, str]) -> None:
     link = directory / "..data_new"
     link.unlink(missing_ok=True)
     link.symlink_to(fresh.name)
-    stale = directory / os.readlink(directory / _DATA) if (directory / _DATA).is_symlink() else None
-    link.replace(directory / _DATA)
+    current = directory / _DATA
+    stale = directory / current.readlink() if current.is_symlink() else None
+    link.replace(current)
     for name in files:
         visible = directory / name
         if not visible.is_symlink():

@@ -1,0 +1,200 @@
+"""The store over a folder of manifests, for one process on one host; see :mod:`lawflow.store.manifests`."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from lawflow.manifest import LocatedProblem
+from lawflow.model.kinds import Kind
+from lawflow.store.changes import Known
+from lawflow.store.manifests import DEFAULT_NAMESPACE, Area, Key, load, path_of, signature, write, written
+from lawflow.store.merge import compose, merge_patch
+from lawflow.store.protocol import FIELD_MANAGER, ConflictError, NotFoundError, Object, StoreError, WatchEvent
+
+POLL_SECONDS = 0.2
+"""How often a watched folder is looked at: a change shows within a blink, and a look costs one stat a file."""
+
+_log = logging.getLogger(__name__)
+
+
+class FolderStore:
+    """Objects from the manifests in a folder and its subfolders.
+
+    A file that cannot be read, or an object that does not fit its schema, is a problem in :attr:`problems`; all other
+    objects go on. An object whose new text cannot be used is gone, and so closes what depends on it.
+    """
+
+    def __init__(self, folder: Path, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self.folder = folder
+        self.problems: tuple[LocatedProblem, ...] = ()
+        self._poll_seconds = poll_seconds
+        self._objects: dict[Key, Object] = {}
+        self._signature: object = None
+        self._version = 0
+        self._lock = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """One object, or ``None`` where it does not exist."""
+        async with self._lock:
+            await self._refresh()
+        return deepcopy(self._objects.get(_key(kind, namespace, name)))
+
+    async def list(self, kind: Kind, namespace: str | None = None) -> list[Object]:
+        """All objects of a kind, in one namespace or in all, by namespace and name."""
+        async with self._lock:
+            await self._refresh()
+        return _listed(self._objects, kind, namespace)
+
+    async def watch(self, kind: Kind, namespace: str | None = None) -> AsyncIterator[WatchEvent]:
+        """All objects, then every change, for ever."""
+        known = Known(kind)
+        async with self._lock:
+            await self._refresh()
+        changed = self._changed
+        for event in known.relisted(_listed(self._objects, kind, namespace)):
+            yield event
+        yield WatchEvent("SYNCED", {})
+        while True:
+            try:
+                await asyncio.wait_for(changed.wait(), self._poll_seconds)
+            except TimeoutError:
+                async with self._lock:
+                    await self._refresh()
+            changed = self._changed
+            for event in known.relisted(_listed(self._objects, kind, namespace)):
+                yield event
+
+    async def create(self, kind: Kind, obj: Object) -> Object:
+        """Create an object; ConflictError where it exists."""
+        async with self._lock:
+            await self._refresh()
+            metadata = dict(obj["metadata"])
+            if not metadata.get("name"):
+                metadata["name"] = f"{metadata.pop('generateName', '')}{uuid.uuid4().hex[:5]}"
+            key = _key(kind, metadata.get("namespace", ""), metadata["name"])
+            if key in self._objects:
+                raise ConflictError(f"{_named(key)} exists already")
+            return await self._put(kind, key, {**obj, "metadata": metadata})
+
+    async def apply(self, kind: Kind, obj: Object, manager: str = FIELD_MANAGER) -> Object:
+        """Create or change an object. Maps are merged and lists replaced; for a single writer that is the same."""
+        async with self._lock:
+            await self._refresh()
+            key = _key(kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+            if key not in self._objects:
+                return await self._put(kind, key, obj)
+            return await self._change(key, {name: part for name, part in obj.items() if name != "status"})
+
+    async def patch(self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
+        """Change an object by JSON merge patch (RFC 7386); NotFoundError where it does not exist."""
+        async with self._lock:
+            await self._refresh()
+            return await self._change(self._existing(kind, namespace, name), patch)
+
+    async def patch_status(self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
+        """Change the status by JSON merge patch; NotFoundError where the object does not exist."""
+        async with self._lock:
+            await self._refresh()
+            key = self._existing(kind, namespace, name)
+            before = self._objects[key].get("status") or {}
+            after = merge_patch(before, status)
+            if after != before:
+                await self._write("status", key, after)
+            return deepcopy(self._objects[key])
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None) -> None:
+        """Delete an object that Lawflow made. Raises StoreError for one of the user's, which only the user removes."""
+        async with self._lock:
+            await self._refresh()
+            key = _key(kind, namespace, name)
+            current = self._objects.get(key)
+            if current is None or (uid is not None and current["metadata"]["uid"] != uid):
+                return
+            path = path_of(self.folder, "objects", key)
+            if not await asyncio.to_thread(path.exists):
+                raise StoreError(f"{_named(key)} stands in a file of {self.folder}: remove it there")
+            await asyncio.to_thread(path.unlink)
+            await self._refresh()
+
+    def _existing(self, kind: Kind, namespace: str, name: str) -> Key:
+        key = _key(kind, namespace, name)
+        if key not in self._objects:
+            raise NotFoundError(f"{_named(key)} does not exist")
+        return key
+
+    async def _put(self, kind: Kind, key: Key, obj: Object) -> Object:
+        document = {"apiVersion": kind.api_version, "kind": kind.name, **obj}
+        document["metadata"] = {**obj["metadata"], "namespace": key[1]} if key[1] else obj["metadata"]
+        document.pop("status", None)
+        await self._write("objects", key, document)
+        return deepcopy(self._objects[key])
+
+    async def _change(self, key: Key, patch: Mapping[str, Any]) -> Object:
+        own = path_of(self.folder, "objects", key)
+        if await asyncio.to_thread(own.exists):
+            before = await asyncio.to_thread(written, own) or {}
+            after = merge_patch(before, patch)
+            area: Area = "objects"
+        else:
+            before = await asyncio.to_thread(written, path_of(self.folder, "patches", key)) or {}
+            after = compose(before, patch)
+            area = "patches"
+        if after != before:
+            await self._write(area, key, after)
+        return deepcopy(self._objects[key])
+
+    async def _write(self, area: Area, key: Key, document: Any) -> None:
+        await asyncio.to_thread(write, path_of(self.folder, area, key), document)
+        await self._refresh()
+
+    async def _refresh(self) -> None:
+        """Look at the folder, and read it where anything has changed. Raises StoreError where there is no folder."""
+        if not await asyncio.to_thread(self.folder.is_dir):
+            raise StoreError(f"{self.folder} is not a folder: name one that holds manifests")
+        seen = await asyncio.to_thread(signature, self.folder)
+        if seen == self._signature:
+            return
+        content = await asyncio.to_thread(load, self.folder)
+        self._signature = seen
+        problems = tuple(content.problems)
+        for problem in problems:
+            if problem not in self.problems:
+                _log.warning("%s", problem)
+        self.problems = problems
+        self._version += 1
+        fresh = {key: self._versioned(key, obj) for key, obj in content.objects.items()}
+        if fresh != self._objects:
+            self._objects = fresh
+            changed, self._changed = self._changed, asyncio.Event()
+            changed.set()
+
+    def _versioned(self, key: Key, obj: Object) -> Object:
+        before = self._objects.get(key)
+        if before is not None:
+            version = before["metadata"]["resourceVersion"]
+            same = {**obj, "metadata": {**obj["metadata"], "resourceVersion": version}}
+            if same == before:
+                return before
+        return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self._version)}}
+
+
+def _key(kind: Kind, namespace: str, name: str) -> Key:
+    return kind.name, (namespace or DEFAULT_NAMESPACE) if kind.namespaced else "", name
+
+
+def _named(key: Key) -> str:
+    kind, namespace, name = key
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+
+
+def _listed(objects: Mapping[Key, Object], kind: Kind, namespace: str | None) -> list[Object]:
+    return [
+        deepcopy(obj)
+        for (name, where, _), obj in sorted(objects.items(), key=lambda item: item[0])
+        if name == kind.name and namespace in (None, where)
+    ]
