@@ -1,10 +1,13 @@
 """What all custom resources share: the strict base model, names, references and metadata."""
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
+
+from lawflow.model.constraint import Constraint, check, validations
 
 GROUP = "lawflow.dev"
 VERSION = "v1alpha1"
@@ -21,6 +24,19 @@ class Model(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
     )
+    constraints: ClassVar[tuple[Constraint, ...]] = ()
+
+    @model_validator(mode="after")
+    def _constraints_hold(self) -> Self:
+        check(self, self.constraints)
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        found = handler(schema)
+        if cls.constraints:
+            handler.resolve_ref_schema(found)["x-kubernetes-validations"] = validations(cls.constraints)
+        return found
 
 
 # Lengths bound the cost estimate of every CEL rule over these fields, and the size of an object.

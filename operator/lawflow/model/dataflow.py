@@ -17,6 +17,7 @@ from lawflow.model.base import (
     Terms,
     Text,
 )
+from lawflow.model.constraint import Constraint
 from lawflow.model.lawful_basis import LawfulBasis, Safeguards
 from lawflow.model.operation import Operation
 from lawflow.model.peer import Destination, Source, Transfer
@@ -180,6 +181,17 @@ class DataFlowSpec(Model):
     impact_assessment: ImpactAssessment | None = Field(None, description="The DPIA (Article 35).")
     risk: Risk = Field(Risk(), description="Facts that decide whether a DPIA is needed.")
     ledger: Ledger = Field(Ledger(), description="The record of transfers.")
+
+    constraints = (
+        Constraint(
+            message="two operations have the same name",
+            fix="give each operation a name of its own",
+            holds=lambda self: len({operation.name for operation in self.operations}) == len(self.operations),
+            cel="!has(self.operations) || "
+            "self.operations.all(one, self.operations.exists_one(other, other.name == one.name))",
+            field=".operations",
+        ),
+    )
 
 
 class DataFlow(CustomResource):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lawflow.model.base import Label, Model, Term, Terms, Text
+from lawflow.model.constraint import Constraint
 
 Pointer = Annotated[
     str,
@@ -59,6 +60,22 @@ class SubjectLocation(Model):
     )
     name: str | None = Field(None, max_length=512, description="Parameter or header name, or the pointer in the body.")
 
+    constraints = (
+        Constraint(
+            message="no name says where the data subject is found",
+            fix="name the parameter, the header or the JSON Pointer into the body",
+            holds=lambda self: self.location == "none" or self.name is not None,
+            cel="self.__in__ == 'none' || has(self.name)",
+        ),
+        Constraint(
+            message="the data subject in a body is named by a JSON Pointer",
+            fix="start the name with /, e.g. /customer/id",
+            holds=lambda self: self.location != "body" or self.name is None or self.name.startswith("/"),
+            cel="self.__in__ != 'body' || !has(self.name) || self.name.startsWith('/')",
+            field=".name",
+        ),
+    )
+
 
 class Operation(Model):
     """One kind of call: methods and path template, the subject, and the fields of request and response."""
@@ -70,8 +87,8 @@ class Operation(Model):
     path: str = Field(
         min_length=1,
         max_length=512,
-        pattern=r"^/",
-        description="Path template, e.g. /v1/charges/{customerId}; one {name} stands for one segment.",
+        pattern=r"^/[^?#]*$",
+        description="Path template without query, e.g. /v1/charges/{customerId}; one {name} stands for one segment.",
     )
     purposes: Terms = Field((), description="Purposes of the flow that this operation serves; all by default.")
     subject: SubjectLocation | None = Field(None, description="Where the data subject is named.")
@@ -80,4 +97,27 @@ class Operation(Model):
     stream: bool = Field(False, description="Filter in one pass with bounded memory instead of whole bodies.")
     verify: Literal["identity", "full"] = Field(
         "identity", description="What the receiver checks: identity, purpose and operation, or the fields as well."
+    )
+
+    constraints = (
+        Constraint(
+            message="the path has no parameter of the data subject's name",
+            fix="write {NAME} for one segment of the path, with the name that subject gives",
+            holds=lambda self: (
+                self.subject is None
+                or self.subject.location != "path"
+                or self.subject.name is None
+                or f"{{{self.subject.name}}}" in self.path
+            ),
+            cel="!has(self.subject) || self.subject.__in__ != 'path' || !has(self.subject.name) || "
+            "self.path.contains('{' + self.subject.name + '}')",
+            field=".path",
+        ),
+        Constraint(
+            message="a response has no query parameters",
+            fix="declare them under request",
+            holds=lambda self: self.response is None or not self.response.query,
+            cel="!has(self.response) || !has(self.response.query) || self.response.query.size() == 0",
+            field=".response",
+        ),
     )

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from lawflow.model import constraint
 from lawflow.model.base import API_VERSION, CustomResource
 from lawflow.model.kinds import CUSTOM_KINDS, CustomKind
 from lawflow.model.schema import custom_resource_definition
@@ -88,9 +89,13 @@ def _problem(kind: CustomKind, details: ErrorDetails) -> Problem:
         case "string_pattern_mismatch":
             pattern = details.get("ctx", {}).get("pattern", "")
             return Problem(path, f"{details['input']!r} has not the form that is asked for", f"it must match {pattern}")
-        case "value_error":
-            message = details["msg"].removeprefix("Value error, ")
-            return Problem(path, message, "see `kubectl explain " + kind.plural + path + "`")
+        case "string_type":
+            # YAML 1.1 takes NO and yes for booleans and 12 for a number: the country of that code is the known victim.
+            return Problem(path, f"{details['input']!r} is not a string", "quote it")
+        case constraint.VIOLATED:
+            context = details["ctx"]
+            where = path.removesuffix(".") + context["field"] if context["field"] else path
+            return Problem(where, context["message"], context["fix"])
         case _:
             return Problem(path, details["msg"][:1].lower() + details["msg"][1:], "correct the value")
 

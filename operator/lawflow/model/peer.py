@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field
 
 from lawflow.model.base import (
     CountryCode,
@@ -18,6 +18,7 @@ from lawflow.model.base import (
     Term,
     Text,
 )
+from lawflow.model.constraint import Constraint
 from lawflow.model.lawful_basis import LawfulBasis
 
 SccModule = Literal["controllerToController", "controllerToProcessor", "processorToProcessor", "processorToController"]
@@ -78,7 +79,12 @@ class ServiceDestination(Model):
 class ExternalDestination(Model):
     """A peer outside the cluster."""
 
-    host: str = Field(min_length=1, max_length=253, description="DNS name of the peer.")
+    host: str = Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        description="DNS name of the peer, without scheme and port.",
+    )
     port: Port = Field(443, description="Port of the peer.")
     organisation: Text = Field(description="Who receives the data.")
     country: CountryCode | None = Field(None, description="Country of the recipient, ISO 3166-1 alpha-2.")
@@ -111,25 +117,14 @@ class Destination(Model):
         None, description="Where the recipient is told of rectification, erasure and restriction (Article 19)."
     )
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {
-                    "rule": "has(self.service) != has(self.external)",
-                    "message": "exactly one of service and external must be set: name a Service of the cluster or an "
-                    "external host",
-                }
-            ]
-        }
+    constraints = (
+        Constraint(
+            message="exactly one of service and external must be set",
+            fix="name a Service of the cluster or an external host",
+            holds=lambda self: (self.service is None) != (self.external is None),
+            cel="has(self.service) != has(self.external)",
+        ),
     )
-
-    @model_validator(mode="after")
-    def _one_peer(self) -> "Destination":
-        if (self.service is None) == (self.external is None):
-            raise ValueError(
-                "exactly one of service and external must be set: name a Service of the cluster or an external host"
-            )
-        return self
 
 
 class TransferImpactAssessment(Model):

@@ -29,8 +29,8 @@ def custom_resource_definition(kind: CustomKind) -> dict[str, Any]:
                 "description": kind.model.__doc__,
                 "required": ["spec"],
                 "properties": {
-                    "apiVersion": {"type": "string"},
-                    "kind": {"type": "string"},
+                    "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
+                    "kind": {"type": "string", "description": kind.name},
                     "metadata": {"type": "object"},
                     **properties,
                 },

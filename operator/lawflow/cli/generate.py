@@ -1,0 +1,58 @@
+"""``lawflow generate``: what the repository keeps in a file but the code knows better."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import yaml
+
+from lawflow.model.document import api_reference
+from lawflow.model.schema import custom_resource_definitions
+
+_HEADER = "# Generated from lawflow.model by `lawflow generate crds`.\n"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Indents lists below their key and writes every value out, as people do."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+def custom_resource_files() -> Iterator[tuple[str, str]]:
+    """Path and text of each CustomResourceDefinition."""
+    for definition in custom_resource_definitions():
+        text = yaml.dump(definition, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+        spec = definition["spec"]
+        yield f"crds/{spec['group']}_{spec['names']['plural']}.yaml", _HEADER + text
+
+
+def document_files() -> Iterator[tuple[str, str]]:
+    """Path and text of each generated page."""
+    yield "docs/api.md", api_reference()
+
+
+GENERATORS = {"crds": custom_resource_files, "docs": document_files}
+
+
+@click.command()
+@click.argument("what", nargs=-1, type=click.Choice(list(GENERATORS)))
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default=True,
+    help="Checkout to write into.",
+)
+def generate(what: tuple[str, ...], directory: Path) -> None:
+    """Write crds/ and docs/ from the code; both by default."""  # fmt: skip
+    for name in what or tuple(GENERATORS):
+        for path, text in GENERATORS[name]():
+            file = directory / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if not file.exists() or file.read_text(encoding="utf-8") != text:
+                file.write_text(text, encoding="utf-8")
+                click.echo(f"wrote {path}")
