@@ -34,7 +34,8 @@ class User:
 class Cluster(ABC):
     """An API server, its users, and kubectl.
 
-    No kubeconfig is ever looked up: every call names its own, and kubectl sees no KUBECONFIG.
+    No kubeconfig is ever looked up: every call names its own, and kubectl sees no KUBECONFIG. Every call blocks; a
+    test with an event loop that has to go on meanwhile makes it by ``asyncio.to_thread``.
     """
 
     def __init__(self, directory: Path, connection: Object, admin: Object) -> None:
