@@ -20,6 +20,8 @@ BREAK_GLASS_USER = "lawflow.dev/break-glass-user"
 """Workload annotation beside it: who passed the gate."""
 INJECTED = "lawflow.dev/injected"
 """Pod annotation: version of the sidecar that was injected."""
+TRUST_BUNDLE = "lawflow.dev/trust-bundle"
+"""Pod annotation: version of the trust bundle that the sidecar acknowledged last, noted by the xDS server."""
 RETRY = "lawflow.dev/retry-at"
 """Workload annotation that the controller touches so that a refused pod is tried again at once."""
 
