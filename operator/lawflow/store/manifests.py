@@ -55,9 +55,8 @@ def load(folder: Path) -> Content:
         try:
             text = path.read_bytes()
         except OSError as error:
-            content.problems.append(
-                LocatedProblem(name, 1, "", f"cannot be read: {error.strerror}", "make it readable")
-            )
+            unreadable = LocatedProblem(name, 1, "", f"cannot be read: {error.strerror}", "make it readable")
+            content.problems.append(unreadable)
             continue
         manifest = read(text, name)
         content.problems += manifest.problems
@@ -112,11 +111,15 @@ def _take(located: LocatedObject, modified: int, content: Content) -> None:
     kind = KINDS.get(obj["kind"])
     metadata = dict(obj["metadata"])
     if not metadata.get("name"):
-        problem = Problem(
-            ".metadata.name", "required field is missing", "name the object: nothing generates names here"
-        )
-        content.problems.append(located.problem(problem))
+        missing = Problem(".metadata.name", "required field is missing", "name it: nothing generates names here")
+        content.problems.append(located.problem(missing))
         return
+    for part in ("name", "namespace"):
+        # Names become names of files.
+        if metadata.get(part) and not _NAME.fullmatch(metadata[part]):
+            malformed = Problem(f".metadata.{part}", f"{metadata[part]!r} is no name", "use a-z, 0-9, dots and dashes")
+            content.problems.append(located.problem(malformed))
+            return
     if kind is None or kind.namespaced:
         metadata["namespace"] = metadata.get("namespace") or DEFAULT_NAMESPACE
     else:

@@ -75,16 +75,13 @@ class World:
         return found
 
     def _target_port(self, service: Name, port: int) -> int | None:
-        """A Service's target port; a named one is looked up in the EndpointSlices, which hold numbers."""
+        """Where pods serve a port: as the EndpointSlices say, which hold numbers even for named target ports."""
         spec = self._services.get(service, {}).get("spec") or {}
         for declared in spec.get("ports") or ():
-            if declared.get("port") != port:
-                continue
-            target = declared.get("targetPort")
-            if isinstance(target, int) and target:
-                return target
-            if isinstance(target, str):
-                return self._sliced_port(service, declared.get("name") or "")
+            if declared.get("port") == port:
+                target = declared.get("targetPort")
+                numeric = target if isinstance(target, int) and target else None
+                return self._sliced_port(service, declared.get("name") or "") or numeric
         return None
 
     def _sliced_port(self, service: Name, port_name: str) -> int | None:
