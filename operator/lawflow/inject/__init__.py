@@ -1,6 +1,7 @@
 """Pure injection: a pod in, the pod with its sidecar out."""
 
 from lawflow.inject.genuine import genuine_sidecar, has_genuine_sidecar
+from lawflow.inject.identity_data import identity_data, needs_sidecar
 from lawflow.inject.json_patch import json_patch
 from lawflow.inject.pod import inject_pod, interception
 from lawflow.inject.refusal import guard
@@ -21,8 +22,10 @@ __all__ = [
     "genuine_sidecar",
     "guard",
     "has_genuine_sidecar",
+    "identity_data",
     "inject_pod",
     "inject_workload",
     "interception",
     "json_patch",
+    "needs_sidecar",
 ]
