@@ -82,7 +82,7 @@ class ExternalDestination(Model):
     host: str = Field(
         min_length=1,
         max_length=253,
-        pattern=r"^[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        pattern=r"^[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9.])?$",
         description="DNS name of the peer, without scheme and port.",
     )
     port: Port = Field(443, description="Port of the peer.")
