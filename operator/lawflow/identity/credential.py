@@ -1,9 +1,11 @@
 """What a workload holds: a private key and the certificates that prove whose it is."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lawflow.identity.authority import SVID_LIFETIME, CertificateAuthority, RandomBytes, issue_x509_svid
+from lawflow.identity.bundle import TrustBundle
 from lawflow.identity.pem import (
     Chain,
     PemError,
@@ -15,6 +17,7 @@ from lawflow.identity.pem import (
     same_public_key,
 )
 from lawflow.identity.spiffe import SpiffeId
+from lawflow.model.sidecar import CERTIFICATE_FILE, KEY_FILE, TRUST_FILE
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,23 @@ class Credential:
         if not self.chain or not same_public_key(self.chain[0].public_key(), self.key.public_key()):
             raise PemError("the private key and the certificate do not belong together: replace both at once")
 
-    def to_pem(self) -> str:
-        """One text with the key first and the chain behind it, as kubelet writes a credential bundle.
+    def to_files(self, bundle: TrustBundle) -> dict[str, str]:
+        """Texts by file name, as the sidecar expects them in its certificate volume, with the roots beside them.
 
-        One file is replaced in one step, so that no reader ever sees a key without its certificate.
+        They are the data of a Secret of type kubernetes.io/tls, or files to be replaced in one step.
         """
-        return private_key_to_pem(self.key) + certificates_to_pem(self.chain)
+        return {
+            CERTIFICATE_FILE: certificates_to_pem(self.chain),
+            KEY_FILE: private_key_to_pem(self.key),
+            TRUST_FILE: bundle.to_pem(),
+        }
 
     @classmethod
-    def from_pem(cls, text: str) -> "Credential":
-        """Read what :meth:`to_pem` or kubelet wrote. Raises PemError."""
-        return cls(private_key_from_pem(text), certificates_from_pem(text))
+    def from_files(cls, files: Mapping[str, str]) -> "Credential":
+        """Read what :meth:`to_files` wrote. Raises PemError, also for a file that is missing."""
+        return cls(
+            private_key_from_pem(files.get(KEY_FILE, "")), certificates_from_pem(files.get(CERTIFICATE_FILE, ""))
+        )
 
 
 def issue_credential(

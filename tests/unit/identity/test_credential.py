@@ -18,15 +18,26 @@ def credential(issuer: CertificateAuthority, orders: SpiffeId, key: PrivateKey, 
     return issue_credential(issuer, orders, key=key, now=now, random=random.Random(4).randbytes)
 
 
-def test_a_credential_comes_back_from_its_one_text(credential: Credential) -> None:
-    back = Credential.from_pem(credential.to_pem())
+def test_a_credential_comes_back_from_its_files(credential: Credential, bundle: TrustBundle) -> None:
+    back = Credential.from_files(credential.to_files(bundle))
     assert back.chain == credential.chain
     assert back.key.private_numbers() == credential.key.private_numbers()
 
 
-def test_the_text_begins_with_the_key_as_kubelet_writes_it(credential: Credential) -> None:
-    assert credential.to_pem().startswith("-----BEGIN PRIVATE KEY-----")
-    assert credential.to_pem().count("-----BEGIN CERTIFICATE-----") == 2
+def test_the_files_are_those_that_the_sidecar_reads(credential: Credential, bundle: TrustBundle) -> None:
+    files = credential.to_files(bundle)
+    assert set(files) == {"tls.crt", "tls.key", "ca.crt"}
+    assert files["ca.crt"] == bundle.to_pem()
+    assert files["tls.crt"].count("-----BEGIN CERTIFICATE-----") == 2
+    assert "PRIVATE" not in files["tls.crt"] + files["ca.crt"]
+
+
+@pytest.mark.parametrize("file", ["tls.crt", "tls.key"])
+def test_a_missing_file_is_an_error(credential: Credential, bundle: TrustBundle, file: str) -> None:
+    files = credential.to_files(bundle)
+    del files[file]
+    with pytest.raises(PemError):
+        Credential.from_files(files)
 
 
 def test_a_key_without_its_certificate_is_refused(credential: Credential) -> None:
