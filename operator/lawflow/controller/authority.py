@@ -1,0 +1,156 @@
+"""The certificate authority: made once, kept in a Secret of Lawflow's own namespace, rotated in three steps."""
+
+import base64
+import datetime as dt
+import secrets
+from collections.abc import Mapping
+
+from lawflow.controller import certificate as leaf
+from lawflow.controller.conditions import Observation
+from lawflow.controller.events import announce
+from lawflow.controller.settings import Environment
+from lawflow.identity.expiry import expiry_notice
+from lawflow.identity.lifecycle import AuthoritySettings, AuthorityState, Sources, establish, maintain
+from lawflow.identity.pem import fingerprint, new_private_key
+from lawflow.identity.root_rotation import RotationTiming
+from lawflow.identity.rotation import renewal_time
+from lawflow.model import labels
+from lawflow.model.kinds import CONFIG_MAP, POD, SECRET, Kind
+from lawflow.store.protocol import ConflictError, NotFoundError, Object, StoreError
+
+KIND = "CertificateAuthority"
+KEY = KIND, "", ""
+SECRET_NAME = "lawflow-authority"  # noqa: S105  (a name)
+STATE_KEY = "state.json"
+BUNDLE_NAME = "lawflow-trust-bundle"
+BUNDLE_KEY = "ca.crt"
+VERSION_KEY = "version"
+REPLACE_ROOT = "lawflow.dev/replace-root"
+"""Annotation on the Secret: fingerprint of a root to rotate away from before its time."""
+CLUSTER_TRUST_BUNDLE = Kind("certificates.k8s.io", "v1", "ClusterTrustBundle", "clustertrustbundles", False)
+INTERVAL = dt.timedelta(minutes=1)
+SOURCES = Sources(secrets.token_bytes, new_private_key)
+_ACTIONS = frozenset(
+    {"RootPublished", "IssuerSwitched", "IssuerSwitchedAtExpiry", "RootDropped", "IssuerRenewed", "RootOffline"}
+)
+
+
+async def reconcile(environment: Environment, _namespace: str, _name: str) -> dt.datetime | None:
+    """Make, load or maintain the authority, publish its roots, and say how long its issuer lasts."""
+    stored, state = await _stored_state(environment)
+    before = environment.authority[0] if environment.authority else None
+    environment.authority[:] = [state]
+    await _publish(environment, state)
+    await _judge(environment, stored, state)
+    if before is None or before.bundle != state.bundle or before.issuer != state.issuer:
+        _wake_everybody(environment)
+    return min(environment.now + INTERVAL, renewal_time(state.issuer.certificate))
+
+
+async def _stored_state(environment: Environment) -> tuple[Object, AuthorityState]:
+    """The state as it is in the Secret after this step. Raises ConflictError where another writer was first."""
+    settings, now = environment.settings, environment.now
+    secret = await environment.store.get(SECRET, settings.namespace, SECRET_NAME)
+    lives = _lives(environment)
+    if secret is None:
+        state = establish(settings.trust_domain, now, SOURCES, lives)
+        try:
+            return await environment.store.create(SECRET, _secret(settings.namespace, state)), state
+        except ConflictError:
+            secret = await environment.store.get(SECRET, settings.namespace, SECRET_NAME)
+            if secret is None:
+                raise
+    state = AuthorityState.from_text(base64.b64decode(secret["data"][STATE_KEY]).decode())
+    replace = (secret["metadata"].get("annotations") or {}).get(REPLACE_ROOT, "")
+    changed, verdicts = maintain(state, now, _acknowledged(environment), SOURCES, lives, replace_root=replace)
+    if changed is not state:
+        version = {"metadata": {"resourceVersion": secret["metadata"]["resourceVersion"]}}
+        patch = version | {"data": _data(changed)}
+        secret = await environment.store.patch(SECRET, settings.namespace, SECRET_NAME, patch)
+    for verdict in verdicts:
+        if verdict.reason in _ACTIONS:
+            weight = "Normal" if verdict.reason not in ("RootOffline", "IssuerSwitchedAtExpiry") else "Warning"
+            await announce(
+                environment, _reference(secret), weight, verdict.reason, verdict.message,  # type: ignore[arg-type]
+                once=f"{verdict.message}",
+            )  # fmt: skip
+    return secret, changed
+
+
+def _lives(environment: Environment) -> AuthoritySettings:
+    settings = environment.settings
+    return AuthoritySettings(
+        root_lifetime=settings.root_lifetime,
+        intermediate_lifetime=settings.issuer_lifetime,
+        rotation=RotationTiming(publication=settings.bundle_settling),
+    )
+
+
+def _acknowledged(environment: Environment) -> Mapping[str, str]:
+    """The bundle that each pod with a sidecar has acknowledged, as the xDS server notes it on the pod."""
+    return {
+        f"{pod['metadata']['namespace']}/{pod['metadata']['name']}": annotations.get(labels.TRUST_BUNDLE, "")
+        for pod in environment.world.all(POD)
+        if labels.INJECTED in (annotations := pod["metadata"]["annotations"])
+        and pod["status"].get("phase") == "Running"
+    }
+
+
+def _secret(namespace: str, state: AuthorityState) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"namespace": namespace, "name": SECRET_NAME},
+        "type": "lawflow.dev/authority",
+        "data": _data(state),
+    }
+
+
+def _data(state: AuthorityState) -> dict[str, str]:
+    return {STATE_KEY: base64.b64encode(state.to_text().encode()).decode()}
+
+
+def _reference(secret: Object) -> Object:
+    """What an event may repeat of the Secret: never its data."""
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": secret["metadata"]}
+
+
+async def _publish(environment: Environment, state: AuthorityState) -> None:
+    """The roots for everybody: a ConfigMap, and a ClusterTrustBundle for pod certificate volumes."""
+    settings, bundle = environment.settings, state.bundle
+    data = {BUNDLE_KEY: bundle.to_pem(), VERSION_KEY: bundle.version}
+    held = await environment.store.get(CONFIG_MAP, settings.namespace, BUNDLE_NAME)
+    if held is None or held.get("data") != data:
+        metadata = {"namespace": settings.namespace, "name": BUNDLE_NAME}
+        await environment.store.apply(
+            CONFIG_MAP, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+        )
+    if settings.delivery != "podCertificate":
+        return
+    name = settings.signer_name.replace("/", ":") + ":roots"
+    spec = {"signerName": settings.signer_name, "trustBundle": bundle.to_pem()}
+    try:
+        found = await environment.store.get(CLUSTER_TRUST_BUNDLE, "", name)
+        if found is None or found.get("spec") != spec:
+            api_version = CLUSTER_TRUST_BUNDLE.api_version
+            wanted: Object = {"apiVersion": api_version, "kind": "ClusterTrustBundle", "metadata": {"name": name}}
+            await environment.store.apply(CLUSTER_TRUST_BUNDLE, wanted | {"spec": spec})
+    except NotFoundError as error:
+        raise StoreError(f"{error}; set delivery to secret where pod certificates are not served") from None
+
+
+async def _judge(environment: Environment, secret: Object, state: AuthorityState) -> None:
+    certificate = state.issuer.certificate
+    notice = expiry_notice("the issuer", certificate, environment.now)
+    environment.metrics.certificate_expiry.labels("issuer").set(notice.expires_at)
+    root = state.rotation.issuing.not_valid_after_utc.timestamp()
+    environment.metrics.certificate_expiry.labels("root").set(root)
+    environment.credentials["", ""] = Observation("CredentialsReady", notice.status, notice.reason, notice.message)
+    if notice.event:
+        once = f"{notice.reason}/{fingerprint(certificate)}"
+        await announce(environment, _reference(secret), notice.event, notice.reason, notice.message, once=once)
+
+
+def _wake_everybody(environment: Environment) -> None:
+    environment.queue.add(*(flow.key for flow in environment.world.references.flows()))
+    environment.queue.add(*((leaf.KIND, *key) for key in environment.credentials if key != ("", "")))

@@ -1,0 +1,123 @@
+"""A service account's certificate in a Secret, where the cluster serves no pod certificates."""
+
+import base64
+import datetime as dt
+import secrets
+
+from lawflow.controller.conditions import Observation
+from lawflow.controller.events import announce
+from lawflow.controller.network_policy import MANAGED_BY
+from lawflow.controller.settings import Environment
+from lawflow.identity.credential import Credential, issue_credential
+from lawflow.identity.expiry import expiry_notice
+from lawflow.identity.lifecycle import AuthorityState
+from lawflow.identity.pem import PemError, new_private_key
+from lawflow.identity.rotation import Holding, renewal_reason, renewal_time
+from lawflow.identity.spiffe import SpiffeId
+from lawflow.model import labels
+from lawflow.model.kinds import SECRET
+from lawflow.model.sidecar import TRUST_FILE, certificate_secret_name
+from lawflow.store.protocol import Object
+
+KIND = "ServiceAccountCertificate"
+READABLE = "whoever may read Secrets in this namespace can act as this service account: keep that right narrow"
+
+
+async def reconcile(environment: Environment, namespace: str, service_account: str) -> dt.datetime | None:
+    """Keep the Secret of one service account fresh; returns when to renew it."""
+    key = namespace, service_account
+    if environment.settings.delivery != "secret" or not environment.authority:
+        return None
+    name = certificate_secret_name(service_account)
+    stored = await environment.store.get(SECRET, namespace, name)
+    if not needed(environment, namespace, service_account):
+        environment.credentials.pop(key, None)
+        if stored and _ours(stored):
+            await environment.store.delete(SECRET, namespace, name, uid=stored["metadata"]["uid"])
+        return None
+    if stored and not _ours(stored):
+        message = f"the Secret {name} exists and is not Lawflow's: remove or rename it"
+        _conclude(environment, key, Observation("CredentialsReady", "False", "NameTaken", message))
+        return environment.now + dt.timedelta(minutes=1)
+    state = environment.authority[0]
+    identity = SpiffeId(environment.settings.trust_domain, namespace, service_account)
+    held = _credential(stored)
+    if held is None or stored is None or _stale(environment, stored, held, state, identity):
+        held = issue_credential(
+            state.issuer, identity, key=new_private_key(), now=environment.now, random=secrets.token_bytes,
+            lifetime=environment.settings.credential_lifetime,
+        )  # fmt: skip
+        stored = await environment.store.apply(SECRET, _secret(namespace, name, held, state))
+        environment.metrics.certificates.labels("secret", "issued").inc()
+    leaf = held.chain[0]
+    notice = expiry_notice(str(identity), leaf, environment.now)
+    environment.metrics.certificate_expiry.labels(f"{namespace}/{service_account}").set(notice.expires_at)
+    if notice.event:
+        reference: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": stored["metadata"]}
+        once = f"{notice.reason}/{leaf.serial_number}"
+        await announce(environment, reference, notice.event, notice.reason, notice.message, once=once)
+    message = f"delivered in the Secret {name} and renewed at half life; {READABLE}"
+    _conclude(environment, key, Observation("CredentialsReady", notice.status, "Delivered", message))
+    return renewal_time(leaf)
+
+
+def needed(environment: Environment, namespace: str, service_account: str) -> bool:
+    """Whether a flow or a sidecar makes use of the service account's certificate."""
+    world = environment.world
+    if any(flow.spec.source.service_account_name == service_account for flow in world.flows(namespace)):
+        return True
+    for flow in environment.flows_into(namespace):
+        service = flow.spec.destination.service
+        if service and (service.service_account_name or service.name) == service_account:
+            return True
+    return any(
+        (pod["spec"].get("serviceAccountName") or "default") == service_account
+        for pod in world.live_pods(namespace)
+        if labels.INJECTED in pod["metadata"]["annotations"]
+    )
+
+
+def _stale(
+    environment: Environment, stored: Object, held: Credential, state: AuthorityState, identity: SpiffeId
+) -> bool:
+    names = frozenset({str(identity)})
+    holding = Holding(held.chain, held.key.public_key(), names, state.bundle, environment.now)
+    return renewal_reason(holding) is not None or _files(stored).get(TRUST_FILE) != state.bundle.to_pem()
+
+
+def _credential(stored: Object | None) -> Credential | None:
+    try:
+        return Credential.from_files(_files(stored))
+    except PemError:
+        return None
+
+
+def _files(stored: Object | None) -> dict[str, str]:
+    data = (stored or {}).get("data") or {}
+    return {name: base64.b64decode(text).decode("utf-8", "replace") for name, text in data.items()}
+
+
+def _secret(namespace: str, name: str, held: Credential, state: AuthorityState) -> Object:
+    files = held.to_files(state.bundle)
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"namespace": namespace, "name": name, "labels": dict(MANAGED_BY)},
+        "type": "kubernetes.io/tls",
+        "data": {file: base64.b64encode(text.encode()).decode() for file, text in files.items()},
+    }
+
+
+def _ours(stored: Object) -> bool:
+    found = stored["metadata"].get("labels") or {}
+    return all(found.get(label) == value for label, value in MANAGED_BY.items())
+
+
+def _conclude(environment: Environment, key: tuple[str, str], observation: Observation) -> None:
+    if environment.credentials.get(key) != observation:
+        environment.credentials[key] = observation
+        namespace, account = key
+        concerned = [
+            flow.key for flow in environment.world.flows(namespace) if flow.spec.source.service_account_name == account
+        ]
+        environment.queue.add(*concerned)
