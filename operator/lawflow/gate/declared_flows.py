@@ -1,0 +1,48 @@
+"""Refuses pods that declare flows where no FlowIndex says anything about them.
+
+A namespace without an index has not opted in, or has done so a moment ago. A pod that names its flows asks that they
+hold; nobody could tell whether they do. Pods that declare nothing are none of this policy's business.
+"""
+
+from lawflow.gate import cel
+from lawflow.gate.policy import Policy, Validation, index_ready, none_of, workload_rules
+from lawflow.gate.settings import GateSettings
+from lawflow.model import labels
+
+_MESSAGE = f"""
+  "DataFlow " + variables.added[0] + " is declared, and not evaluated in namespace " + request.namespace
+    + (namespaceObject.metadata.?labels[?{cel.text(labels.INJECT)}].orValue("") == "enabled"
+        ? ", which Lawflow's controller has not indexed yet; the pod is admitted once it has"
+        : ", which has not opted in; label it {labels.INJECT}=enabled, or remove the annotation {labels.FLOWS}")
+"""
+
+
+def policy(settings: GateSettings) -> Policy:
+    """The policy for namespaces without a FlowIndex."""
+    return Policy(
+        "lawflow-declared-flows",
+        rules=workload_rules("CREATE", "UPDATE"),
+        namespaces=[index_ready(False), none_of(settings.untouched)],
+        enforceable=True,
+        conditions={
+            "not-being-deleted": cel.NOT_BEING_DELETED,
+            "has-a-pod-template": cel.HAS_POD_TEMPLATE,
+            "declares-flows": f"size(({cel.template('object')}).?metadata"
+            f'.?annotations[?{cel.text(labels.FLOWS)}].orValue("")) > 0',
+        },
+        variables={
+            "template": cel.template("object"),
+            "templateBefore": f'request.operation == "CREATE" ? object : ({cel.template("oldObject")})',
+            "declared": cel.declared("variables.template"),
+            "declaredBefore": f'request.operation == "CREATE" ? [] : {cel.declared("variables.templateBefore")}',
+            "added": "variables.declared.filter(name, !(name in variables.declaredBefore))",
+            "refused": 'request.kind.kind == "Pod" || '
+            f'namespaceObject.metadata.?labels[?{cel.text(labels.MISSING)}].orValue("") == "deny"',
+        },
+        validations=[
+            Validation(
+                f"size(variables.added) == 0 || !variables.refused || ({cel.bypassed()})",
+                _MESSAGE.strip(),
+            )
+        ],
+    )
