@@ -8,6 +8,7 @@ import copy
 import datetime as dt
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from lawflow.law.context import Context
@@ -111,14 +112,17 @@ def _object(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def _set(document: Any, path: str, value: Any) -> None:
     steps: list[Any] = [int(index) if index else word for word, index in _STEP.findall(path)]
-    for step, following in zip(steps, steps[1:], strict=False):
+    for step, following in pairwise(steps):
         if isinstance(step, int):
             document = document[step]
         else:
             document = document.setdefault(step, [] if isinstance(following, int) else {})
     last = steps[-1]
     if value is None:
-        del document[last]
+        if isinstance(last, int):
+            del document[last]
+        else:
+            document.pop(last, None)
     elif isinstance(last, int) and last == len(document):
         document.append(copy.deepcopy(value))
     else:

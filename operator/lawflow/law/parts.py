@@ -35,7 +35,12 @@ class PurposeFacts:
         self.policy: ConsentPolicy | None = None
         if basis and basis.consent_policy_ref:
             self.policy = situation.resolved.consent_policy(basis.consent_policy_ref)
-        self.facets = ("", self.code) if self.code else _NO_FACETS
+        facets = ("", self.code) if self.code else _NO_FACETS
+        if situation.special and self.special:
+            facets = (*facets, "special")
+        if situation.criminal and self.criminal:
+            facets = (*facets, "criminal")
+        self.facets = facets
 
     @property
     def path(self) -> str:
@@ -216,11 +221,13 @@ class TransferFacts:
         self.index = index
         self.model = model
         self.tool: str | None = situation.vocabulary.tools.get(model.tool)
-        self.organisation = external.international_organisation if external else None
+        self.organisation = external.international_organisation if external and model.country is None else None
         """Short name of the international organisation that receives the data, where one does."""
         self.country = model.country or (external.country if external else None)
-        article = self.tool.split("-", 1)[0] if self.tool else ""
-        self.facets = ("", article, self.tool) if self.tool else _NO_FACETS
+        if self.organisation is None and self.country and not situation.legal.third_country(self.country):
+            self.facets: tuple[str, ...] = ()  # Nothing leaves the EEA, so nothing is asked of the tool.
+        else:
+            self.facets = ("", self.tool.split("-", 1)[0], self.tool) if self.tool else _NO_FACETS
 
     @property
     def path(self) -> str:
@@ -264,12 +271,16 @@ class UnknownTerm:
     term: str
     kind: str
     advice: str
-    facets: tuple[str, ...] = _NO_FACETS
+
+    @property
+    def facets(self) -> tuple[str, ...]:
+        """The kind of term."""
+        return (self.kind,)
 
     @property
     def names(self) -> Mapping[str, Any]:
         """Names that messages may use."""
-        return {"term": self.term, "kind": self.kind, "advice": self.advice}
+        return {"term": self.term, "advice": self.advice}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ Patch = Mapping[str, Any]
 """An example: changes to the lawful example flow and its objects, by field path (see ``example.py``)."""
 
 Scope = Literal["in", "out", "any"]
+"""Flows that a rule concerns: those in the scope of the GDPR, those declared out of it, or any."""
+
+WARN = Severity.WARN
 
 
 class Element(Protocol):

@@ -17,6 +17,7 @@ from lawflow.law.parts import (
 )
 from lawflow.law.period import later
 from lawflow.law.vocabulary import NOT_PERSONAL, Concept
+from lawflow.model.base import Law
 from lawflow.model.dataflow import DataFlowSpec
 from lawflow.model.operation import FieldRule, Parameter
 from lawflow.resolve import ResolvedFlow
@@ -63,7 +64,8 @@ class Situation:
     @property
     def names(self) -> Mapping[str, Any]:
         """Names that messages may use."""
-        return {"recipient": self.recipient}
+        reason = self.spec.out_of_scope.reason if self.spec.out_of_scope else ""
+        return {"recipient": self.recipient, "reason": reason}
 
     @property
     def recipient(self) -> str:
@@ -93,6 +95,20 @@ class Situation:
             if known.get(field.category) is concept and field.unique_identification is not None
         }
         return True in said or (not said and concept.nature == "biometric")
+
+    def concerns(self, subject: str) -> bool:
+        """Whether a category of data subjects, or a narrower one, is declared."""
+        known = self.vocabulary.subjects
+        return any(term in known and subject in known[term].broader for term in self.spec.subjects.categories)
+
+    @property
+    def children(self) -> bool:
+        """Whether children are among the data subjects."""
+        return self.spec.subjects.children or self.concerns("dpv:Child")
+
+    def foreign(self, law: Law) -> bool:
+        """Whether a law is neither Union law nor that of a Member State or EEA state (Article 6(3))."""
+        return law.jurisdiction != "EU" and self.legal.third_country(law.jurisdiction)
 
     # Dates
 

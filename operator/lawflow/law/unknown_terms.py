@@ -1,9 +1,9 @@
 """Terms in a flow and its objects that the vocabulary does not know."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 from lawflow.law.parts import UnknownTerm
-from lawflow.law.situation import Situation
+from lawflow.law.situation import Situation, consents
 from lawflow.law.vocabulary import NOT_PERSONAL, did_you_mean
 
 _PLACE = "use a term of https://w3id.org/dpv or add it to your legal data under vocabulary.terms"
@@ -21,7 +21,7 @@ def unknown_terms(situation: Situation) -> Iterator[UnknownTerm]:
         for index, condition in enumerate(basis.article9 if basis else ()):
             path = f"{purpose.path}.lawfulBasis.article9[{index}]"
             if condition.condition not in known.article9:
-                yield _code(f"{path}.condition", condition.condition, "condition of Article 9(2)", known.article9)
+                yield _code(f"{path}.condition", condition.condition, "condition", known.article9)
             for position, term in enumerate(condition.categories):
                 if term not in known.categories:
                     yield _category(situation, f"{path}.categories[{position}]", term)
@@ -31,17 +31,17 @@ def unknown_terms(situation: Situation) -> Iterator[UnknownTerm]:
     for index, term in enumerate(spec.subjects.categories):
         if term not in known.subjects:
             advice = did_you_mean(term, known.subject_names, _PLACE)
-            yield UnknownTerm(f".spec.subjects.categories[{index}]", term, "category of data subjects", advice)
+            yield UnknownTerm(f".spec.subjects.categories[{index}]", term, "subjects", advice)
     for transfer in situation.transfers:
         if transfer.tool is None:
-            yield _code(f"{transfer.path}.tool", transfer.model.tool, "transfer tool", known.tools)
+            yield _code(f"{transfer.path}.tool", transfer.model.tool, "tool", known.tools)
         for index, onward in enumerate(transfer.model.onward):
             if onward.tool is not None and onward.tool not in known.tools:
-                yield _code(f"{transfer.path}.onward[{index}].tool", onward.tool, "transfer tool", known.tools)
+                yield _code(f"{transfer.path}.onward[{index}].tool", onward.tool, "tool", known.tools)
     decision = spec.automated_decision
     if decision is not None and decision.condition is not None and decision.condition not in known.article22:
         path = ".spec.automatedDecision.condition"
-        yield _code(path, decision.condition, "condition of Article 22(2)", known.article22)
+        yield _code(path, decision.condition, "decision", known.article22)
     own = spec.destination.own_basis
     if own is not None and own.article6 is not None and own.article6 not in known.article6:
         yield _code(".spec.destination.ownBasis.article6", own.article6, "basis", known.article6)
@@ -53,14 +53,15 @@ def _elsewhere(situation: Situation) -> Iterator[UnknownTerm]:
     for dataset in situation.datasets:
         for term in dataset.spec.purposes:
             if term not in known.purposes:
-                yield _purpose(situation, dataset.path, term)
+                yield UnknownTerm(dataset.path, term, "elsewhere", did_you_mean(term, known.purpose_names, _PLACE))
         for field in dataset.spec.fields:
-            if field.category not in known.categories and field.category != NOT_PERSONAL:
-                yield _category(situation, dataset.path, field.category)
-    for purpose in situation.purposes:
-        for term in purpose.policy.spec.purposes if purpose.policy else ():
+            term = field.category
+            if term not in known.categories and term != NOT_PERSONAL:
+                yield UnknownTerm(dataset.path, term, "elsewhere", did_you_mean(term, known.category_names, _PLACE))
+    for consent in consents(situation):
+        for term in consent.policy.purposes:
             if term not in known.purposes:
-                yield _purpose(situation, f"{purpose.path}.lawfulBasis.consentPolicyRef", term)
+                yield UnknownTerm(consent.path, term, "elsewhere", did_you_mean(term, known.purpose_names, _PLACE))
 
 
 def _purpose(situation: Situation, path: str, term: str) -> UnknownTerm:
@@ -68,19 +69,12 @@ def _purpose(situation: Situation, path: str, term: str) -> UnknownTerm:
 
 
 def _category(situation: Situation, path: str, term: str) -> UnknownTerm:
-    advice = did_you_mean(
-        term, situation.vocabulary.category_names, f"{_PLACE}; 'none' is for data that are not personal"
-    )
-    return UnknownTerm(path, term, "category of data", advice)
+    otherwise = f"{_PLACE}; 'none' is for data that are not personal"
+    return UnknownTerm(path, term, "category", did_you_mean(term, situation.vocabulary.category_names, otherwise))
 
 
-def _code(path: str, term: str, kind: str, known: Iterable[str]) -> UnknownTerm:
-    short = sorted({code for code in known if ":" not in code})
-    closed = term.removeprefix("eu-gdpr:").upper()
-    near = [code for code in short if code.upper() == closed]
-    advice = (
-        f"did you mean {near[0]}?"
-        if near
-        else f"use one of {', '.join(code for code in short if code[-2] == '-' or code == 'A49-2')}"
-    )
-    return UnknownTerm(path, term, kind, advice)
+def _code(path: str, term: str, kind: str, known: Mapping[str, str]) -> UnknownTerm:
+    codes = sorted(set(known.values()))
+    word = term.rsplit("#", 1)[-1].removeprefix("eu-gdpr:").upper()
+    near = [code for code in codes if code.upper() == word]
+    return UnknownTerm(path, term, kind, f"did you mean {near[0]}?" if near else f"use one of {', '.join(codes)}")

@@ -144,6 +144,7 @@ class Risk(Model):
     prevents_right: bool = Field(False, description="Keeps subjects from a right, a service or a contract.")
     systematic_monitoring: bool = Field(False, description="Systematic monitoring.")
     employment_monitoring: bool = Field(False, description="An employer monitors its staff.")
+    national_list: Text | None = Field(None, description="Entry of a national list under 35(4) that asks for a DPIA.")
 
 
 class Ledger(Model):
