@@ -4,7 +4,7 @@ from lawflow.inject.genuine import genuine_sidecar, has_genuine_sidecar
 from lawflow.inject.identity_data import identity_data, needs_sidecar
 from lawflow.inject.json_patch import json_patch
 from lawflow.inject.pod import inject_pod, interception
-from lawflow.inject.refusal import guard
+from lawflow.inject.refusal import flaws, guard
 from lawflow.inject.result import Injected, InjectionResult, Refusal, Refused, Unchanged
 from lawflow.inject.settings import Delivery, IdentityData, InjectionSettings, SidecarRelease
 from lawflow.inject.workload import inject_workload
@@ -19,6 +19,7 @@ __all__ = [
     "Refused",
     "SidecarRelease",
     "Unchanged",
+    "flaws",
     "genuine_sidecar",
     "guard",
     "has_genuine_sidecar",

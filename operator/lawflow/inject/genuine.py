@@ -23,7 +23,7 @@ def genuine_sidecar(settings: InjectionSettings) -> GenuineSidecar:
         images=tuple(dict.fromkeys(release.image for release in releases)),
         uid=settings.user_id,
         command=COMMAND,
-        arguments=tuple(dict.fromkeys(tuple(arguments(settings, release)) for release in releases)),
+        arguments=tuple(dict.fromkeys(tuple(arguments(release)) for release in releases)),
         environment=ENVIRONMENT,
         volumes=NAMES,
         annotations=dict(ANNOTATIONS),
@@ -57,6 +57,8 @@ def _comparable(container: Object) -> dict[str, Any]:
     kept["volumeMounts"] = [
         each for each in container.get("volumeMounts") or () if each.get("mountPath") != _SERVICE_ACCOUNT_TOKEN
     ]
+    # How often and how long to probe is a setting; what is probed is not.
+    kept |= {probe: (container.get(probe) or {}).get("httpGet") for probe in ("startupProbe", "readinessProbe")}
     # Defaulted by some releases of the API server and dropped by others.
     context = container.get("securityContext") or {}
     kept["securityContext"] = {key: value for key, value in context.items() if (key, value) != ("procMount", "Default")}

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import cast, get_args
 
 from lawflow.inject.containers import all_containers
+from lawflow.inject.genuine import has_genuine_sidecar
 from lawflow.inject.host_aliases import alias_conflicts
 from lawflow.inject.isolation import isolation_breaches
 from lawflow.inject.ports import port_collisions
@@ -100,3 +101,9 @@ def _unaliasable(destinations: Sequence[LoopbackDestination]) -> Iterator[Refusa
                     f"the declared destination {name!r} is no host name, so no host alias can lead to the sidecar",
                     "declare the destination by its DNS name, or use the annotation lawflow.dev/interception: redirect",
                 )
+
+
+def flaws(pod: Object, settings: InjectionSettings) -> tuple[str, ...]:
+    """Why a running pod must get no certificate: its sidecar is not genuine, or others can reach into it."""
+    found = tuple(str(each) for each in guard(pod, settings))
+    return found if has_genuine_sidecar(pod, settings) else ("it has no genuine sidecar", *found)

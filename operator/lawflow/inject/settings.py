@@ -17,7 +17,8 @@ class SidecarRelease:
     """One release of the sidecar: everything that differs from release to release, and from nothing else.
 
     The bootstrap is the same for all pods (what differs between pods comes by ADS or from the environment), so the
-    gate can compare it to the letter.
+    gate can compare it to the letter. Change it together with the version and keep the old text as ``previous``: a
+    running sidecar whose text nobody knows any more gets no new certificate.
     """
 
     version: str
@@ -25,6 +26,8 @@ class SidecarRelease:
     """By digest where possible: the gate allows exactly this reference."""
     bootstrap: str
     """Envoy's bootstrap as JSON or YAML text, made by the mesh."""
+    concurrency: int = 2
+    """Envoy's worker threads."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,8 @@ class InjectionSettings:
     """Default mode; the namespace's label and the pod's annotation win over it."""
     delivery: Delivery = "podCertificate"
     signer_name: str = SIGNER_NAME
-    certificate_seconds: int = 3600
-    """Longest life of a pod certificate; the API server takes 3600 to 7862400."""
     user_id: int = USER_ID
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
-    concurrency: int = 2
-    """Envoy's worker threads."""
     requests: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({"cpu": "50m", "memory": "96Mi"}), hash=False
     )

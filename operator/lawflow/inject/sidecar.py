@@ -27,7 +27,7 @@ def sidecar_container(settings: InjectionSettings, release: SidecarRelease) -> d
         "imagePullPolicy": settings.image_pull_policy,
         "restartPolicy": "Always",
         "command": list(COMMAND),
-        "args": arguments(settings, release),
+        "args": arguments(release),
         "env": [
             {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
             for name, path in _ENVIRONMENT.items()
@@ -58,7 +58,7 @@ def sidecar_container(settings: InjectionSettings, release: SidecarRelease) -> d
     }
 
 
-def arguments(settings: InjectionSettings, release: SidecarRelease) -> list[str]:
+def arguments(release: SidecarRelease) -> list[str]:
     """Envoy's command line: the whole bootstrap, and who this pod is."""
     return [
         "--config-yaml",
@@ -69,7 +69,7 @@ def arguments(settings: InjectionSettings, release: SidecarRelease) -> list[str]
         "--service-cluster",
         "$(POD_NAMESPACE)/$(SERVICE_ACCOUNT)",
         "--concurrency",
-        str(settings.concurrency),
+        str(release.concurrency),
         # Hot restart wants shared memory and a second Envoy; a container has neither.
         "--disable-hot-restart",
     ]

@@ -8,6 +8,9 @@ from lawflow.model import sidecar as contract
 
 NAMES = (contract.CERTIFICATE_VOLUME, contract.ADMIN_VOLUME)
 
+_CERTIFICATE_SECONDS = 3600
+"""The shortest life that the API server takes for a pod certificate, and the longest that Lawflow issues."""
+
 # 0444: key material in a volume that one container mounts; files belong to root and the sidecar is not root.
 _READ_ONLY = 0o444
 
@@ -29,7 +32,7 @@ def _certificate_sources(settings: InjectionSettings, service_account: str) -> l
     certificate = {
         "signerName": settings.signer_name,
         "keyType": "ECDSAP256",
-        "maxExpirationSeconds": settings.certificate_seconds,
+        "maxExpirationSeconds": _CERTIFICATE_SECONDS,
         "keyPath": contract.KEY_FILE,
         "certificateChainPath": contract.CERTIFICATE_FILE,
     }

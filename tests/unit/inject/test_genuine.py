@@ -2,12 +2,13 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support.pods import IDENTITY_DATA, PREVIOUS, RELEASE, SETTINGS, Object, pod, stored
 
-from lawflow.inject import Injected, genuine_sidecar, has_genuine_sidecar, inject_pod
+from lawflow.inject import Injected, flaws, genuine_sidecar, has_genuine_sidecar, inject_pod
 
 pytestmark = pytest.mark.unit
 
@@ -78,6 +79,23 @@ def test_a_sidecar_that_was_tampered_with_is_not_genuine(tamper: Callable[[Objec
     found = copy.deepcopy(stored(genuine()))
     tamper(found)
     assert not has_genuine_sidecar(found, SETTINGS)
+
+
+def test_other_timing_of_a_probe_does_not_make_it_another_sidecar() -> None:
+    assert has_genuine_sidecar(genuine(), replace(SETTINGS, startup_seconds=30))
+
+
+def test_a_genuine_sidecar_that_nobody_reaches_into_has_no_flaws() -> None:
+    assert flaws(stored(genuine()), SETTINGS) == ()
+
+
+def test_flaws_are_a_false_sidecar_and_containers_that_reach_into_it() -> None:
+    found = genuine()
+    setting(image="evil")(found)
+    found["spec"]["shareProcessNamespace"] = True
+    missing, shared = flaws(found, SETTINGS)
+    assert missing == "it has no genuine sidecar"
+    assert ".spec.shareProcessNamespace" in shared
 
 
 def test_a_pod_without_sidecar_has_no_genuine_one() -> None:

@@ -81,8 +81,8 @@ def test_flows_to_one_host_share_its_address() -> None:
     assert found.ports == (80, 443)
 
 
-def test_an_external_host_is_called_by_its_name() -> None:
-    (found,) = loopback_destinations([external("api.psp.example")])
+def test_an_external_host_is_called_by_its_name_without_the_dot_of_the_root() -> None:
+    (found,) = loopback_destinations([external("api.psp.example.")])
     assert (found.host, found.names, found.ports) == ("api.psp.example", ("api.psp.example",), (443,))
 
 
