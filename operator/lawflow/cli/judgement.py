@@ -31,13 +31,14 @@ class ObjectFinding:
     name: str
     file: str
     line: int
+    rank: int
+    """Place among the findings on its object, as the law orders them."""
 
     @property
     def sort_key(self) -> tuple[object, ...]:
-        """Weightiest first; then by object and path, whatever the order of the input was."""
-        found = self.finding
-        return (_WEIGHT[found.severity], self.kind, self.namespace, self.name, found.path, found.rule, self.file,
-                self.line, found.message)  # fmt: skip
+        """Weightiest first, flows before the workloads that suffer from them; the order of the input never matters."""
+        return (_WEIGHT[self.finding.severity], self.kind != "DataFlow", self.kind, self.namespace, self.name,
+                self.rank, self.finding.path, self.file, self.line)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,11 @@ def judge(declared: Declared, context: Context, today: dt.date) -> Judgement:
     for flow, located in declared.flows:
         findings = law.evaluate(flow, context, today)
         verdicts[flow.metadata.namespace, flow.metadata.name] = findings
-        found += (_located(finding, located) for finding in findings)
+        found += (_located(finding, rank, located) for rank, finding in enumerate(findings))
     flows = context.objects.flows()
     for workload in declared.workloads:
         told = _workload_findings(workload, flows, verdicts, context, today)
-        found += (_located(finding, workload.located) for finding in told)
+        found += (_located(finding, rank, workload.located) for rank, finding in enumerate(told))
     return Judgement(tuple(sorted(found, key=lambda finding: finding.sort_key)), declared.count)
 
 
@@ -111,7 +112,7 @@ def _workload_findings(
         )
 
 
-def _located(finding: Finding, located: LocatedObject) -> ObjectFinding:
+def _located(finding: Finding, rank: int, located: LocatedObject) -> ObjectFinding:
     obj = located.object
     metadata = obj["metadata"]
     return ObjectFinding(
@@ -122,4 +123,5 @@ def _located(finding: Finding, located: LocatedObject) -> ObjectFinding:
         metadata["name"],
         located.file,
         located.line(finding.path),
+        rank,
     )
