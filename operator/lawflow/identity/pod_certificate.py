@@ -21,7 +21,7 @@ from lawflow.identity.signing_request import (
     UnsupportedKeyError,
     public_key_of_request,
 )
-from lawflow.identity.spiffe import SpiffeId, SpiffeIdError
+from lawflow.identity.spiffe import SpiffeId, check_trust_domain
 from lawflow.identity.validity import ValidityError, rfc3339
 from lawflow.identity.verdict import Verdict
 from lawflow.model.sidecar import CERTIFICATE_VOLUME, CONTAINER, SIGNER_NAME
@@ -36,10 +36,13 @@ Flaws = Callable[[Object], Iterable[str]]
 
 @dataclass(frozen=True)
 class SignerSettings:
-    """Whom the signer answers to and what it certifies."""
+    """Whom the signer answers to and what it certifies. Raises SpiffeIdError for a malformed trust domain."""
 
     trust_domain: str
     signer_name: str = SIGNER_NAME
+
+    def __post_init__(self) -> None:
+        check_trust_domain(self.trust_domain)
 
 
 @dataclass(frozen=True)
@@ -86,15 +89,13 @@ def decide(
         return Deny(Verdict("SidecarNotGenuine", "; ".join(found[:5])))
     try:
         key = public_key_of_request(base64.b64decode(spec.get("stubPKCS10Request") or "", validate=True))
-        namespace = request["metadata"]["namespace"]
-        return Issue(SpiffeId(settings.trust_domain, namespace, spec["serviceAccountName"]), key)
     except UnsupportedKeyError as error:
         # Kubernetes prescribes this reason (PodCertificateRequestSpec.stubPKCS10Request).
         return Deny(Verdict("UnsupportedKeyType", f"{error}; set keyType {SUGGESTED_KEY} in the pod's volume"))
-    except SpiffeIdError as error:
-        return Deny(Verdict("InvalidIdentity", str(error)))
     except ValueError as error:
         return Deny(Verdict("InvalidSigningRequest", str(error)))
+    namespace, service_account = request["metadata"]["namespace"], spec["serviceAccountName"]
+    return Issue(SpiffeId(settings.trust_domain, namespace, service_account), key)
 
 
 def issued_status(

@@ -147,7 +147,14 @@ def test_an_issuer_may_be_held_to_its_dns_names(
     verify_x509_svid(workload, bundle, now)
 
 
-def test_an_intermediate_cannot_make_authorities(
+def test_an_intermediate_is_for_tls_leaves_alone(issuer: CertificateAuthority) -> None:
+    extensions = issuer.certificate.extensions
+    assert extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 0
+    purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert set(purposes) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
+
+
+def test_what_an_intermediate_made_an_authority_vouches_for_nothing(
     issuer: CertificateAuthority, bundle: TrustBundle, now: dt.datetime, randbytes: RandomBytes, tmp_path: Path
 ) -> None:
     below = create_intermediate(issuer, key=new_private_key(), now=now, random=randbytes)

@@ -24,6 +24,7 @@ from lawflow.identity.pod_certificate import (
     denied_status,
     issued_status,
 )
+from lawflow.identity.spiffe import SpiffeIdError
 from lawflow.identity.validity import ValidityError
 from lawflow.identity.x509_svid import verify_x509_svid
 from lawflow.inject import (
@@ -103,6 +104,11 @@ def test_the_genuine_sidecar_of_a_live_pod_gets_its_identity(request_: Object, p
     assert isinstance(decision, Issue)
     assert str(decision.spiffe_id) == "spiffe://example.org/ns/shop/sa/orders"
     assert decision.public_key == KEY.public_key()
+
+
+def test_a_malformed_trust_domain_stops_the_signer_before_it_can_deny_anybody() -> None:
+    with pytest.raises(SpiffeIdError):
+        SignerSettings("Example Org")
 
 
 def test_a_request_to_another_signer_is_not_ours(request_: Object, pod: Object) -> None:

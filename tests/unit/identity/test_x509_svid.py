@@ -32,7 +32,7 @@ def leaf(
     builder = builder.subject_name(x509.Name([])).issuer_name(x509.Name([]))
     builder = builder.not_valid_before(now).not_valid_after(now + dt.timedelta(hours=1))
     names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri) for uri in uris])
-    usage = x509.KeyUsage(not signs, False, False, False, False, signs, False, False, False)
+    usage = x509.KeyUsage(True, False, False, False, False, signs, False, False, False)
     builder = builder.add_extension(names, critical=True).add_extension(usage, critical=True)
     return builder.add_extension(x509.BasicConstraints(ca, None), critical=True).sign(key, hashes.SHA256())
 
@@ -58,6 +58,19 @@ def test_a_certificate_of_another_form_is_no_svid(
 ) -> None:
     with pytest.raises(X509SvidError, match=message):
         spiffe_id_of(leaf(key, uris, ca=ca, signs=signs, now=now))
+
+
+def test_a_certificate_without_extensions_is_no_svid_and_has_no_names(
+    bundle: TrustBundle, key: PrivateKey, now: dt.datetime
+) -> None:
+    builder = x509.CertificateBuilder(serial_number=1, public_key=key.public_key())
+    builder = builder.subject_name(x509.Name([])).issuer_name(x509.Name([]))
+    bare = builder.not_valid_before(now).not_valid_after(now + dt.timedelta(hours=1)).sign(key, hashes.SHA256())
+    assert alternative_names(bare) == frozenset()
+    with pytest.raises(X509SvidError, match="is no X509-SVID"):
+        spiffe_id_of(bare)
+    with pytest.raises(X509SvidError, match="does not vouch"):
+        verify_x509_svid((bare,), bundle, now)
 
 
 def test_an_authority_is_not_a_workload(issuer: CertificateAuthority) -> None:
