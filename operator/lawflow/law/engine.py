@@ -9,7 +9,7 @@ from typing import Any
 from lawflow.law.catalogue import RULES
 from lawflow.law.context import Context
 from lawflow.law.kinds import PARTS
-from lawflow.law.rule import Outcome, Part, Rule
+from lawflow.law.rule import Check, Part, Rule
 from lawflow.law.situation import Situation
 from lawflow.model.dataflow import DataFlow
 from lawflow.model.status import Finding, Severity
@@ -18,7 +18,7 @@ from lawflow.resolve import resolve_flow
 _WEIGHT = {Severity.DENY: 0, Severity.WARN: 1, Severity.INFO: 2}
 _POSITION = {rule.id: position for position, rule in enumerate(RULES.values())}
 
-Plan = tuple[tuple[Part[Any], Mapping[str, tuple[Rule, ...]]], ...]
+Plan = tuple[tuple[Part[Any], Mapping[str, tuple[tuple[Check[Any], Rule], ...]]], ...]
 """For each kind of part, the rules that concern it by facet, so that others cost nothing."""
 
 
@@ -37,8 +37,8 @@ def assess(flow: DataFlow, context: Context, today: dt.date) -> Assessment:
     for part, by_facet in _plan(context.disabled_rules, flow.spec.out_of_scope is not None):
         for element in part.of(situation):
             for facet in element.facets:
-                for rule in by_facet.get(facet, ()):
-                    outcome: Outcome = rule.check(element)
+                for check, rule in by_facet.get(facet, ()):
+                    outcome = check(element)
                     if outcome:
                         finding = rule.finding(element, outcome)
                         found.append((_WEIGHT[finding.severity], _POSITION[rule.id], finding.path, finding))
@@ -60,12 +60,12 @@ def next_review(flow: DataFlow, context: Context, today: dt.date) -> dt.date | N
 def _plan(disabled: frozenset[str], out_of_scope: bool) -> Plan:
     concerned = ("out", "any") if out_of_scope else ("in", "any")
     rules = [rule for rule in RULES.values() if rule.id not in disabled and rule.scope in concerned]
-    plan: list[tuple[Part[Any], Mapping[str, tuple[Rule, ...]]]] = []
+    plan = []
     for part in PARTS:
-        by_facet: dict[str, tuple[Rule, ...]] = {}
+        by_facet: dict[str, tuple[tuple[Check[Any], Rule], ...]] = {}
         for rule in rules:
             if rule.per is part:
-                by_facet[rule.when] = (*by_facet.get(rule.when, ()), rule)
+                by_facet[rule.when] = (*by_facet.get(rule.when, ()), (rule.check, rule))
         if by_facet:
             plan.append((part, by_facet))
     return tuple(plan)

@@ -24,8 +24,9 @@ CONDITION: Part[ConditionFacts] = Part("condition", conditions)
 OPERATION: Part[OperationFacts] = Part("operation", lambda situation: situation.operations)
 FIELD: Part[FieldFacts] = Part("field", lambda situation: situation.fields)
 TRANSFER: Part[TransferFacts] = Part("transfer", lambda situation: situation.transfers)
+SUBTREE: Part[FieldFacts] = Part("subtree", lambda situation: situation.subtrees)
 DATASET: Part[DatasetFacts] = Part("dataset", lambda situation: situation.datasets)
 
 PARTS: tuple[Part, ...] = (  # type: ignore[type-arg]
-    REFERENCE, TERM, FLOW, PURPOSE, CONSENT, CONDITION, OPERATION, FIELD, TRANSFER, DATASET,
+    REFERENCE, TERM, FLOW, PURPOSE, CONSENT, CONDITION, OPERATION, FIELD, SUBTREE, TRANSFER, DATASET,
 )  # fmt: skip

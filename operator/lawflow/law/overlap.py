@@ -12,7 +12,7 @@ def ties(operations: Sequence[Operation]) -> Iterator[tuple[int, int]]:
     """
     if len(operations) < 2:
         return
-    split = [_segments(operation.path) for operation in operations]
+    split = [operation.path.split("/") for operation in operations]
     for later in range(1, len(operations)):
         for earlier in range(later):
             if (
@@ -34,20 +34,22 @@ def names_subtree(pointer: str) -> bool:
     return pointer.endswith("/**")
 
 
-def _segments(path: str) -> list[str | None]:
-    """Segments of a path template; None for a template segment."""
-    return [None if part.startswith("{") and part.endswith("}") else part for part in path.split("/")[1:]]
+def _template(segment: str) -> bool:
+    return segment.startswith("{") and segment.endswith("}")
 
 
-def _overlap(left: Sequence[str | None], right: Sequence[str | None]) -> bool:
-    return len(left) == len(right) and all(
-        one is None or other is None or one == other for one, other in zip(left, right, strict=True)
-    )
+def _overlap(left: Sequence[str], right: Sequence[str]) -> bool:
+    if len(left) != len(right):
+        return False
+    for one, other in zip(left, right, strict=True):
+        if one != other and not _template(one) and not _template(other):
+            return False
+    return True
 
 
 def _common_method(left: Operation, right: Operation) -> bool:
     return not left.methods or not right.methods or not set(left.methods).isdisjoint(right.methods)
 
 
-def _literals(segments: Sequence[str | None]) -> int:
-    return sum(segment is not None for segment in segments)
+def _literals(segments: Sequence[str]) -> int:
+    return sum(not _template(segment) for segment in segments)

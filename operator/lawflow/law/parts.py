@@ -148,13 +148,13 @@ class ConditionFacts:
 class OperationFacts:
     """One operation of the flow."""
 
-    __slots__ = ("facets", "index", "model", "situation")
+    __slots__ = ("index", "model", "situation")
+    facets = _NO_FACETS
 
     def __init__(self, situation: "Situation", index: int, model: Operation) -> None:
         self.situation = situation
         self.index = index
         self.model = model
-        self.facets = _NO_FACETS
 
     @property
     def path(self) -> str:
@@ -174,7 +174,8 @@ class OperationFacts:
 class FieldFacts:
     """One declared field, header or query parameter that is personal data, or of an unknown category."""
 
-    __slots__ = ("concept", "direction", "facets", "index", "kind", "model", "operation", "situation")
+    __slots__ = ("concept", "direction", "index", "kind", "model", "operation")
+    facets: tuple[str, ...] = _NO_FACETS
 
     def __init__(
         self,
@@ -185,14 +186,17 @@ class FieldFacts:
         model: FieldRule | Parameter,
         concept: Concept | None,
     ) -> None:
-        self.situation = operation.situation
         self.operation = operation
         self.direction = direction
         self.kind = kind
         self.index = index
         self.model = model
         self.concept = concept
-        self.facets = _NO_FACETS
+
+    @property
+    def situation(self) -> "Situation":
+        """The flow on a day that the field belongs to."""
+        return self.operation.situation
 
     @property
     def path(self) -> str:
@@ -208,6 +212,13 @@ class FieldFacts:
     def names(self) -> Mapping[str, Any]:
         """Names that messages may use."""
         return {"operation": self.operation.model.name, "field": self.label, "category": self.model.category}
+
+
+class SensitiveFieldFacts(FieldFacts):
+    """A field of a category that Article 9 or 10 may speak of."""
+
+    __slots__ = ()
+    facets = ("", "sensitive")
 
 
 class TransferFacts:
@@ -248,14 +259,14 @@ class TransferFacts:
 class DatasetFacts:
     """One dataset that the flow draws from."""
 
-    __slots__ = ("dataset", "facets", "path", "situation", "spec")
+    __slots__ = ("dataset", "path", "situation", "spec")
+    facets = _NO_FACETS
 
     def __init__(self, situation: "Situation", dataset: Dataset, path: str) -> None:
         self.situation = situation
         self.dataset = dataset
         self.spec = dataset.spec
         self.path = path
-        self.facets = _NO_FACETS
 
     @property
     def names(self) -> Mapping[str, Any]:

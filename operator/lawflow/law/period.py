@@ -3,6 +3,7 @@
 import calendar
 import datetime as dt
 import re
+from functools import lru_cache
 
 _DURATION = re.compile(
     r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII
@@ -10,6 +11,7 @@ _DURATION = re.compile(
 _DAYS_PER_MONTH = 146_097 / 4_800  # The mean of the Gregorian calendar, over its cycle of 400 years.
 
 
+@lru_cache(maxsize=1024)
 def days(duration: str) -> float:
     """Mean length of a duration in days, to compare two of them."""
     years, months, weeks, whole_days, hours, minutes, seconds = _parts(duration)
@@ -21,6 +23,7 @@ def days(duration: str) -> float:
     )
 
 
+@lru_cache(maxsize=1024)
 def later(day: dt.date, duration: str) -> dt.date:
     """The day that lies a duration after another, times of day dropped; the last representable one at most."""
     years, months, weeks, whole_days, *_ = _parts(duration)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lawflow.law.context import Context
+from lawflow.law.overlap import names_subtree
 from lawflow.law.parts import (
     ConditionFacts,
     ConsentFacts,
@@ -12,6 +13,7 @@ from lawflow.law.parts import (
     FieldFacts,
     OperationFacts,
     PurposeFacts,
+    SensitiveFieldFacts,
     TransferFacts,
     UnresolvedReference,
 )
@@ -52,11 +54,16 @@ class Situation:
         """Whether the data path cannot see fields, so that everything in the datasets may travel."""
         self.datasets = tuple(_datasets(self))
         self.operations = tuple(OperationFacts(self, index, model) for index, model in enumerate(spec.operations))
+        self.subtrees: list[FieldFacts] = []
+        """Fields whose pointer names a whole subtree, personal or not."""
         self.fields = tuple(_personal_fields(self))
+        """Fields, headers and query parameters that are personal data."""
         self.categories = _categories(self)
         """Every category of personal data that travels, by term."""
         self.special = tuple(concept for concept in self.categories.values() if self.is_special(concept))
         self.criminal = tuple(concept for concept in self.categories.values() if concept.nature == "criminal")
+        self.subjects = _subjects(self)
+        """Every category of data subjects that is declared, with all broader ones."""
         self.purposes = tuple(PurposeFacts(self, index, model) for index, model in enumerate(spec.purposes))
         self.transfers = tuple(TransferFacts(self, index, model) for index, model in enumerate(spec.transfers))
         self.facets = tuple(_facets(self))
@@ -98,8 +105,7 @@ class Situation:
 
     def concerns(self, subject: str) -> bool:
         """Whether a category of data subjects, or a narrower one, is declared."""
-        known = self.vocabulary.subjects
-        return any(term in known and subject in known[term].broader for term in self.spec.subjects.categories)
+        return subject in self.subjects
 
     @property
     def children(self) -> bool:
@@ -182,15 +188,34 @@ def _personal_fields(situation: Situation) -> Iterator[FieldFacts]:
         for direction, payload in (("request", operation.model.request), ("response", operation.model.response)):
             if payload is None:
                 continue
-            groups: tuple[tuple[str, tuple[FieldRule | Parameter, ...]], ...] = (
-                ("fields", payload.fields),
-                ("headers", payload.headers),
-                ("query", payload.query),
-            )
-            for kind, declared in groups:
-                for index, model in enumerate(declared):
-                    if model.category != NOT_PERSONAL:
-                        yield FieldFacts(operation, direction, kind, index, model, known.get(model.category))
+            for index, rule in enumerate(payload.fields):
+                category = rule.category
+                if category != NOT_PERSONAL:
+                    yield _field(operation, direction, "fields", index, rule, known.get(category))
+                if names_subtree(rule.pointer):
+                    situation.subtrees.append(FieldFacts(operation, direction, "fields", index, rule, None))
+            for kind, parameters in (("headers", payload.headers), ("query", payload.query)):
+                for index, parameter in enumerate(parameters):
+                    if parameter.category != NOT_PERSONAL:
+                        concept = known.get(parameter.category)
+                        yield _field(operation, direction, kind, index, parameter, concept)
+
+
+def _field(
+    operation: OperationFacts,
+    direction: str,
+    kind: str,
+    index: int,
+    model: FieldRule | Parameter,
+    concept: Concept | None,
+) -> FieldFacts:
+    plain = concept is None or concept.nature == "plain"
+    return (FieldFacts if plain else SensitiveFieldFacts)(operation, direction, kind, index, model, concept)
+
+
+def _subjects(situation: Situation) -> frozenset[str]:
+    known = situation.vocabulary.subjects
+    return frozenset().union(*(known[term].broader for term in situation.spec.subjects.categories if term in known))
 
 
 def _categories(situation: Situation) -> dict[str, Concept]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from lawflow.law.examples import CONSENT, HEALTH, changed
-from lawflow.law.kinds import DATASET, FIELD, FLOW, TERM
-from lawflow.law.parts import DatasetFacts, FieldFacts, UnknownTerm
+from lawflow.law.kinds import DATASET, FLOW, TERM
+from lawflow.law.parts import DatasetFacts, UnknownTerm
 from lawflow.law.rule import WARN, Outcome, fault, rule
 from lawflow.law.situation import Situation
 
@@ -212,17 +212,16 @@ def special_categories(flow: Situation) -> Outcome:
     "GDPR-22-score-undeclared",
     article="22(1)",
     severity=WARN,
-    per=FIELD,
-    message="{operation} carries a score ({field}), but no automated decision is declared",
+    per=FLOW,
+    path=".automatedDecision",
+    message="a credit score travels to {recipient}, but no automated decision is declared",
     fix="declare spec.automatedDecision if the recipient draws strongly on the score (C-634/21)",
     passing={**_DECISION, "operations[0].request.fields[0].category": "pd:CreditScore"},
     failing={"operations[0].request.fields[0].category": "pd:CreditScore"},
 )
-def score_undeclared(field: FieldFacts) -> Outcome:
+def score_undeclared(flow: Situation) -> Outcome:
     """A score on which a third party draws strongly is itself an automated decision (C-634/21)."""
-    if field.concept is None or field.concept.term != "pd:CreditScore":
-        return False
-    return field.situation.spec.automated_decision is None
+    return flow.spec.automated_decision is None and "pd:CreditScore" in flow.categories
 
 
 def _code(flow: Situation) -> str | None:

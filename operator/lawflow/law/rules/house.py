@@ -1,11 +1,12 @@
 """Lawflow's own rules: no sentence of the law, on by default, to be turned off by name."""
 
 from lawflow.law.examples import HEALTH, changed
-from lawflow.law.kinds import FIELD, FLOW, OPERATION, REFERENCE, TERM
-from lawflow.law.overlap import names_subtree, passes_everything, ties
+from lawflow.law.kinds import FIELD, FLOW, OPERATION, REFERENCE, SUBTREE, TERM
+from lawflow.law.overlap import passes_everything, ties
 from lawflow.law.parts import FieldFacts, OperationFacts, UnknownTerm, UnresolvedReference
 from lawflow.law.rule import WARN, Outcome, fault, rule
 from lawflow.law.situation import Situation
+from lawflow.law.vocabulary import NOT_PERSONAL
 from lawflow.model.status import Severity
 
 _FIELDS = "operations[0].request.fields"
@@ -159,28 +160,23 @@ def operations_tie(flow: Situation) -> Outcome:
 @rule(
     "HOUSE-pattern-passes-everything",
     article="house",
-    per=OPERATION,
+    per=SUBTREE,
     scope="any",
-    message="operation {operation} declares {pattern}, which lets everything through",
+    path=".pointer",
+    message="operation {operation} declares {field}, which lets everything through",
     fix="name the fields that the purpose needs",
     failing={f"{_FIELDS}[1]": {"pointer": "/**", "category": "none"}},
 )
-def passes_all(operation: OperationFacts) -> Outcome:
+def passes_all(field: FieldFacts) -> Outcome:
     """An allow-list that allows everything minimizes nothing (Article 5(1)(c))."""
-    model = operation.model
-    for direction, payload in (("request", model.request), ("response", model.response)):
-        if payload is not None:
-            for index, field in enumerate(payload.fields):
-                if field.pointer.endswith("/**") and passes_everything(field.pointer):
-                    return fault(f".{direction}.fields[{index}].pointer", pattern=field.pointer)
-    return False
+    return passes_everything(field.label)
 
 
 @rule(
     "HOUSE-subtree-of-personal-data",
     article="house",
     severity=WARN,
-    per=FIELD,
+    per=SUBTREE,
     path=".pointer",
     message="{field} of {operation} lets a whole subtree of personal data through",
     fix="name the fields below it that the purpose needs",
@@ -188,7 +184,7 @@ def passes_all(operation: OperationFacts) -> Outcome:
 )
 def personal_subtree(field: FieldFacts) -> Outcome:
     """Whatever is added below it later travels undeclared (Article 5(1)(c))."""
-    return field.kind == "fields" and names_subtree(field.label)
+    return field.model.category != NOT_PERSONAL and not passes_everything(field.label)
 
 
 @rule(
@@ -210,6 +206,7 @@ def necessity_missing(field: FieldFacts) -> Outcome:
     "HOUSE-special-category-unencrypted",
     article="house",
     per=FIELD,
+    when="sensitive",
     path=".protect",
     message="{field} of {operation} is of a special category ({category}) and not encrypted",
     fix="declare protect: encrypt, so that only the recipient reads it",
@@ -218,9 +215,7 @@ def necessity_missing(field: FieldFacts) -> Outcome:
 )
 def special_unencrypted(field: FieldFacts) -> Outcome:
     """Transport encryption ends at the sidecar; data of special categories stay closed up to the recipient."""
-    if not field.situation.special or field.model.protect == "encrypt":
-        return False
-    return field.concept in field.situation.special
+    return field.model.protect != "encrypt" and field.concept in field.situation.special
 
 
 @rule(
