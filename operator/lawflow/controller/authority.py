@@ -152,5 +152,6 @@ async def _judge(environment: Environment, secret: Object, state: AuthorityState
 
 
 def _wake_everybody(environment: Environment) -> None:
-    environment.queue.add(*(flow.key for flow in environment.world.references.flows()))
+    for flow in environment.world.references.flows():
+        environment.queue.add(flow.key, *leaf.keys(flow))
     environment.queue.add(*((leaf.KIND, *key) for key in environment.credentials if key != ("", "")))

@@ -7,6 +7,7 @@ import secrets
 from lawflow.controller.conditions import Observation
 from lawflow.controller.events import announce
 from lawflow.controller.network_policy import MANAGED_BY
+from lawflow.controller.queue import Key
 from lawflow.controller.settings import Environment
 from lawflow.identity.credential import Credential, issue_credential
 from lawflow.identity.expiry import expiry_notice
@@ -15,6 +16,7 @@ from lawflow.identity.pem import PemError, new_private_key
 from lawflow.identity.rotation import Holding, renewal_reason, renewal_time
 from lawflow.identity.spiffe import SpiffeId
 from lawflow.model import labels
+from lawflow.model.dataflow import DataFlow
 from lawflow.model.kinds import SECRET
 from lawflow.model.sidecar import TRUST_FILE, certificate_secret_name
 from lawflow.store.protocol import Object
@@ -23,11 +25,22 @@ KIND = "ServiceAccountCertificate"
 READABLE = "whoever may read Secrets in this namespace can act as this service account: keep that right narrow"
 
 
+def keys(flow: DataFlow) -> list[Key]:
+    """The certificates that a flow needs: its source's, and its destination's where that is a Service."""
+    namespace = flow.metadata.namespace
+    found = [(KIND, namespace, flow.spec.source.service_account_name)]
+    if service := flow.spec.destination.service:
+        found.append((KIND, service.namespace or namespace, service.service_account_name or service.name))
+    return found
+
+
 async def reconcile(environment: Environment, namespace: str, service_account: str) -> dt.datetime | None:
     """Keep the Secret of one service account fresh; returns when to renew it."""
     key = namespace, service_account
-    if environment.settings.delivery != "secret" or not environment.authority:
+    if environment.settings.delivery != "secret":
         return None
+    if not environment.authority:
+        return environment.now + dt.timedelta(seconds=1)
     name = certificate_secret_name(service_account)
     stored = await environment.store.get(SECRET, namespace, name)
     if not needed(environment, namespace, service_account):

@@ -36,6 +36,8 @@ class Settings:
     """What the gate injects; without it no sidecar is genuine and no pod certificate is issued."""
     legal: LegalData = field(default_factory=default_legal_data)
     disabled_rules: frozenset[str] = frozenset()
+    judged_on: dt.date | None = None
+    """The day on which verdicts are given, for trials; the present day where there is none."""
     break_glass: dt.timedelta = dt.timedelta(hours=4)
     """How long a break-glass grant holds."""
     network_policies: bool = True
@@ -84,5 +86,5 @@ class Environment:
 
     @property
     def today(self) -> dt.date:
-        """The present day in UTC."""
-        return self.now.date()
+        """The day on which verdicts are given: the present one in UTC unless another is set."""
+        return self.settings.judged_on or self.now.date()

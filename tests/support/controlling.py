@@ -1,0 +1,78 @@
+"""The controller inside the test's own event loop, over any store, with a clock that the test sets."""
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+from lawflow.controller.conditions import condition
+from lawflow.controller.engine import Controller
+from lawflow.controller.settings import Environment, Settings
+from lawflow.controller.world import World
+from lawflow.model.kinds import DATA_FLOW
+from lawflow.store.protocol import Object, Store
+
+Seen = TypeVar("Seen")
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self, now: dt.datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+    def advance(self, period: dt.timedelta) -> None:
+        """Let time pass."""
+        self.now += period
+
+
+@asynccontextmanager
+async def running(store: Store, settings: Settings, clock: Callable[[], dt.datetime]) -> AsyncIterator[Controller]:
+    """A controller that follows the store until the block ends; it is then cut off wherever it is."""
+    controller = Controller(Environment(store, World(), settings, clock))
+    await controller.resync()
+    tasks = [asyncio.create_task(controller.run()), asyncio.create_task(controller.follow())]
+    try:
+        yield controller
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def until(look: Callable[[], Awaitable[Seen | None]], expected: str, seconds: float = 30.0) -> Seen:
+    """The first truthy thing that ``look`` returns. Raises AssertionError, naming ``expected``, after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = await look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"expected within {seconds:.0f} s, and never seen: {expected}; last look: {seen!r}")
+        await asyncio.sleep(0.02)
+
+
+async def flow_is(store: Store, namespace: str, name: str, type_: str, status: str, reason: str = "") -> Object:
+    """Wait for a condition of a flow that speaks of its current generation; returns the flow's status."""
+    last: Object = {}
+
+    async def look() -> Object | None:
+        nonlocal last
+        flow = await store.get(DATA_FLOW, namespace, name)
+        last = (flow or {}).get("status") or {}
+        found = condition(last, type_)
+        current = flow and found.get("observedGeneration") == flow["metadata"].get("generation", 0)
+        right = found.get("status") == status and (not reason or found.get("reason") == reason)
+        return last if current and right else None
+
+    try:
+        return await until(look, f"{name} has {type_}={status} {reason}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; its status is {last}") from None
