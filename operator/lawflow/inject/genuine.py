@@ -8,7 +8,7 @@ from lawflow.inject.sidecar import COMMAND, ENVIRONMENT, arguments, sidecar_cont
 from lawflow.inject.volumes import NAMES, sidecar_volumes
 from lawflow.model.flow_index import GenuineSidecar
 from lawflow.model.sidecar import CONTAINER
-from lawflow.model.workload import Object, pod_template
+from lawflow.model.workload import Object, PodTemplate
 
 # What admission and autoscalers may set or change in a container without changing what it runs.
 _FREE_FIELDS = frozenset({"resources", "resizePolicy", "imagePullPolicy"})
@@ -37,9 +37,9 @@ def has_genuine_sidecar(pod: Object, settings: InjectionSettings) -> bool:
     """
     spec = pod.get("spec") or {}
     found = [each for each in spec.get("initContainers") or () if each.get("name") == CONTAINER]
-    template = pod_template({"kind": "Pod", "metadata": pod.get("metadata"), "spec": spec})
-    if len(found) != 1 or template is None:
+    if len(found) != 1:
         return False
+    template = PodTemplate("", pod.get("metadata") or {}, spec)
     annotations = template.metadata.get("annotations") or {}
     volumes = spec.get("volumes") or ()
     container = _comparable(found[0])

@@ -23,6 +23,8 @@ def _operations(path: str, before: Object, after: Object) -> list[dict[str, Any]
         where = f"{path}/{_escaped(key)}"
         if key not in before:
             operations.append({"op": "add", "path": where, "value": value})
+        elif before[key] is value:
+            continue
         elif isinstance(before[key], Mapping) and isinstance(value, Mapping):
             operations += _operations(where, before[key], value)
         elif before[key] != value:

@@ -1,6 +1,5 @@
 """A pod in, the pod with its sidecar out. Each concept has a file of its own; this one puts them in order."""
 
-import copy
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -15,7 +14,7 @@ from lawflow.inject.sysctls import with_unprivileged_ports
 from lawflow.inject.volumes import sidecar_volumes
 from lawflow.model import labels
 from lawflow.model.sidecar import Interception
-from lawflow.model.workload import Object, pod_template
+from lawflow.model.workload import Object, PodTemplate
 
 MIRROR = "kubernetes.io/config.mirror"
 """Annotation of mirror pods, by which the kubelet reports static pods. The API server lets them have no service
@@ -50,19 +49,17 @@ def interception(pod: Object, settings: InjectionSettings, identity_data: Identi
 def _injected(
     pod: Object, settings: InjectionSettings, identity_data: IdentityData, mode: Interception
 ) -> dict[str, Any]:
-    result = copy.deepcopy(dict(pod))
-    metadata = result.setdefault("metadata", {})
-    metadata["annotations"] = {**_annotations(pod), **ANNOTATIONS, labels.INJECTED: settings.release.version}
-    spec = result["spec"]
-    template = pod_template({"kind": "Pod", "metadata": metadata, "spec": spec})
-    assert template is not None
+    annotations = {**_annotations(pod), **ANNOTATIONS, labels.INJECTED: settings.release.version}
+    metadata = {**(pod.get("metadata") or {}), "annotations": annotations}
+    spec = dict(pod["spec"])
     # First, so that the init containers of the app already speak through it.
     spec["initContainers"] = [sidecar_container(settings, settings.release), *(spec.get("initContainers") or ())]
-    spec["volumes"] = [*(spec.get("volumes") or ()), *sidecar_volumes(settings, template.service_account)]
+    account = PodTemplate("", metadata, spec).service_account
+    spec["volumes"] = [*(spec.get("volumes") or ()), *sidecar_volumes(settings, account)]
     if mode == "explicit" and identity_data.destinations:
         spec["hostAliases"] = merged_aliases(spec, identity_data.destinations)
         with_unprivileged_ports(spec, identity_data.destinations)
-    return result
+    return {**pod, "metadata": metadata, "spec": spec}
 
 
 def _annotations(pod: Object) -> Mapping[str, str]:

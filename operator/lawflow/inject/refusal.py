@@ -16,7 +16,7 @@ from lawflow.inject.volumes import NAMES
 from lawflow.model import labels
 from lawflow.model.loopback import LoopbackDestination
 from lawflow.model.sidecar import CONTAINER, Interception
-from lawflow.model.workload import Object, pod_template
+from lawflow.model.workload import Object, PodTemplate
 
 _WINDOWS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -25,8 +25,7 @@ _HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9](
 def guard(pod: Object, settings: InjectionSettings) -> tuple[Refusal, ...]:
     """What no pod with a sidecar may do, be it new or running; also for reviews of ``pods/ephemeralcontainers``."""
     spec = pod["spec"]
-    template = pod_template({"kind": "Pod", "metadata": pod.get("metadata"), "spec": spec})
-    account = template.service_account if template else "default"
+    account = PodTemplate("", {}, spec).service_account
     return (*_host_network(spec), *_windows(spec), *isolation_breaches(spec, settings, account))
 
 

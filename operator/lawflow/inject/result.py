@@ -21,7 +21,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Injected:
-    """The pod with its sidecar; the input is left as it was."""
+    """The pod with its sidecar. The input is left as it was, and what did not change is shared with it."""
 
     pod: dict[str, Any]
 
