@@ -63,7 +63,8 @@ async def run(settings: Settings, process: ProcessSettings, clock: Callable[[], 
             settings.namespace, process.identity, duration=process.lease_duration,
             renew_deadline=process.renew_deadline, retry=process.retry,
         )  # fmt: skip
-        async with serve(health, process.host, process.port):
+        async with serve(health, process.host, process.port) as port:
+            _log.info("metrics and health at port %d", port)
             leader = Leader(store, lease)
             lost = await _lead(Controller(environment), leader, health, store, stop, handle_signals)
     if lost:

@@ -1,0 +1,64 @@
+"""``lawflow controller`` as a process of its own, which tests signal and kill."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+from tests.support.cluster import Cluster
+from tests.support.waiting import eventually
+
+SECONDS_TO_END = 20.0
+
+
+class ControllerProcess:
+    """One replica. Use it as a context manager; what it logs is in ``log``."""
+
+    def __init__(self, cluster: Cluster, directory: Path, namespace: str, *options: str, name: str = "a") -> None:
+        self.log = directory / f"controller-{name}.log"
+        self._address = directory / f"controller-{name}.address"
+        command = [
+            sys.executable, "-m", "lawflow", "controller",
+            f"--kubeconfig={cluster.admin.kubeconfig}", f"--namespace={namespace}",
+            "--host=127.0.0.1", "--port=0", "--lease-seconds=2", "--tick-seconds=0.1", *options,
+        ]  # fmt: skip
+        self._output = self.log.open("ab")
+        environment = {name: text for name, text in os.environ.items() if not name.startswith(("KUBE", "LAWFLOW"))}
+        self.process = subprocess.Popen(command, stdout=self._output, stderr=self._output, env=environment)
+
+    def __enter__(self) -> "ControllerProcess":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._output.close()
+        if error is not None:
+            print(self.log.read_text(errors="replace")[-6000:], file=sys.stderr)
+
+    def leads(self) -> bool:
+        """Whether it says that it has the Lease."""
+        assert self.process.poll() is None, f"the controller ended with {self.process.returncode}"
+        return "this replica leads" in self.log.read_text(errors="replace")
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Signal it and return its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(SECONDS_TO_END)
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask its health server."""
+        found = eventually(lambda: _port(self.log), "the port is logged")
+        return httpx.get(f"http://127.0.0.1:{found}{path}", trust_env=False)
+
+
+def _port(log: Path) -> str | None:
+    for line in log.read_text(errors="replace").splitlines():
+        if "metrics and health at port" in line:
+            return line.partition("metrics and health at port ")[2].split('"')[0]
+    return None
