@@ -1,0 +1,205 @@
+"""The gate on a real API server: policies, webhook configurations, and the admission server as a process."""
+
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tests.support.authority import Authority
+from tests.support.cluster import Cluster
+from tests.support.flows import index
+from tests.support.ports import ReservedPort
+from tests.support.waiting import eventually
+
+from lawflow.gate import GateSettings, policies, webhook_configurations
+from lawflow.gate.webhooks import Endpoint
+from lawflow.model.schema import custom_resource_definitions
+
+Object = dict[str, Any]
+
+ADMINISTRATOR = "admin"
+SETTINGS = GateSettings(index_writers=(ADMINISTRATOR, "kubernetes-admin"))
+"""The administrator of the test cluster writes the index, in the controller's place."""
+LOOSE = {"lawflow.dev/inject": "enabled"}
+
+
+class AdmissionServer:
+    """``lawflow webhook`` as a process, on a port that it keeps over its lives."""
+
+    def __init__(self, cluster: Cluster, options: Sequence[str] = ()) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="lawflow-webhook-")
+        directory = Path(self._temporary.name)
+        self.authority = Authority(directory, "webhook-ca")
+        self.pair = self.authority.server("localhost")
+        self._port = ReservedPort()
+        self.url = f"https://127.0.0.1:{self._port.number}"
+        self.log = directory / "webhook.log"
+        self._command = [
+            *(sys.executable, "-m", "lawflow", "webhook"),
+            *(f"--certificate={self.pair.certificate}", f"--key={self.pair.key}"),
+            *("--host=127.0.0.1", f"--port={self._port.number}", "--health-port=0"),
+            *("--drain-seconds=0", "--certificate-seconds=0.1"),
+            f"--kubeconfig={cluster.admin.kubeconfig}",
+            *options,
+        ]
+        self._tls = ssl.create_default_context(cafile=self.authority.certificate)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the API server finds it."""
+        return Endpoint(self.url, self.authority.certificate.read_bytes())
+
+    def client(self) -> httpx.Client:
+        """A client that trusts it."""
+        return httpx.Client(base_url=self.url, verify=self._tls, trust_env=False, timeout=10.0)
+
+    def start(self) -> None:
+        """Start it; returns when it is ready."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=_environment())
+        with self.client() as client:
+
+            def ready() -> bool:
+                assert self.process is not None
+                assert self.process.poll() is None, self.log.read_text()
+                try:
+                    return client.get("/readyz").status_code == httpx.codes.OK
+                except httpx.TransportError:
+                    return False
+
+            eventually(ready, "the admission server ready")
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send it a signal; returns its exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(30.0)
+        self.process = None
+        return code
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        self._port.release()
+        self._temporary.cleanup()
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("KUBE", "LAWFLOW_"))}
+
+
+@contextmanager
+def definitions(cluster: Cluster) -> Iterator[None]:
+    """Our kinds, served by the API server. They stay: other tests may use them."""
+    found = custom_resource_definitions()
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", input=found)
+    names = [f"crd/{definition['metadata']['name']}" for definition in found]
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    yield
+
+
+@contextmanager
+def backstop(cluster: Cluster) -> Iterator[None]:
+    """The policies, in force; they go away in the order in which they are to be uninstalled."""
+    made = policies(SETTINGS)
+    cluster.apply(*made)
+    try:
+        stranger = cluster.user(f"stranger-{uuid.uuid4().hex[:8]}")
+        cluster.allow(stranger, ["create", "update", "patch", "get"], "namespaces")
+        probe = f"probe-{uuid.uuid4().hex[:8]}"
+        cluster.apply(namespace(probe, **LOOSE, **{"lawflow.dev/index-ready": "true"}))
+        # Each policy takes effect when its informer has seen it; the last one to do so settles it.
+        for refused in _refused_in(probe):
+            eventually(
+                lambda refused=refused: refusal(cluster, refused, "--dry-run=server"),  # type: ignore[misc]
+                f"{refused['kind']} refused by the policies",
+            )
+        cluster.kubectl("delete", "namespace", probe, "--wait=false")
+        yield
+    finally:
+        for one in reversed(made):
+            cluster.kubectl("delete", one["kind"], one["metadata"]["name"], "--ignore-not-found", "--wait=false")
+
+
+def _refused_in(namespace: str) -> list[Object]:
+    """One object for each policy that others could take for another's refusal otherwise."""
+    bare = pod("probe", namespace)
+    return [bare, {**bare, "spec": {**bare["spec"], "shareProcessNamespace": True}}, workload("probe", namespace)]
+
+
+@contextmanager
+def webhooks(cluster: Cluster, server: AdmissionServer) -> Iterator[None]:
+    """The webhook configurations, in force."""
+    made = webhook_configurations(SETTINGS, server.endpoint)
+    cluster.apply(*made)
+    try:
+        yield
+    finally:
+        for one in made:
+            cluster.kubectl("delete", one["kind"], one["metadata"]["name"], "--ignore-not-found")
+
+
+def namespace(name: str, **labels: str) -> Object:
+    """A namespace."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def pod(name: str, namespace: str, service_account: str = "orders", **metadata: Any) -> Object:
+    """A small pod."""
+    found = {"generateName": name} if name.endswith("-") else {"name": name}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {**found, "namespace": namespace, **metadata},
+        "spec": _pod_spec(service_account),
+    }
+
+
+def workload(
+    name: str,
+    namespace: str,
+    service_account: str = "orders",
+    kind: str = "Deployment",
+    flows: str = "",
+    replicas: int = 1,
+    annotations: Object | None = None,
+) -> Object:
+    """A Deployment, StatefulSet, DaemonSet or ReplicaSet, whose template may declare flows."""
+    labels = {"app": name}
+    template: Object = {"metadata": {"labels": labels}, "spec": _pod_spec(service_account)}
+    if flows:
+        template["metadata"]["annotations"] = {"lawflow.dev/flows": flows}
+    spec: Object = {"selector": {"matchLabels": labels}, "template": template}
+    if kind != "DaemonSet":
+        spec["replicas"] = replicas
+    if kind == "StatefulSet":
+        spec["serviceName"] = name
+    metadata = {"name": name, "namespace": namespace, "annotations": annotations or {}}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _pod_spec(service_account: str) -> Object:
+    return {"serviceAccountName": service_account, "containers": [{"name": "app", "image": "app"}]}
+
+
+def refusal(cluster: Cluster, obj: Object, *flags: str, user: Any = None) -> str:
+    """What the API server says when it refuses to create the object; empty where it admits it."""
+    done = cluster.kubectl("create", "--filename=-", *flags, input=obj, user=user, check=False)
+    return done.stderr if done.returncode else ""
+
+
+def write_index(cluster: Cluster, name: str, **spec: Any) -> None:
+    """Write a namespace's index and label the namespace ready, in the controller's place."""
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", input=index(name, **spec))
+    cluster.kubectl("label", "namespace", name, "--overwrite", "lawflow.dev/index-ready=true")
