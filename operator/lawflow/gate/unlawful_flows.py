@@ -40,7 +40,7 @@ _GRANTED = f"""
 
 _UNLAWFUL_MESSAGE = """
   "DataFlow " + variables.unlawful[0] + " is unlawful"
-    + variables.verdicts[variables.unlawful[0]].?reason.map(reason, ": " + reason).orValue("")
+    + variables.verdicts[variables.unlawful[0]].?reason.optMap(reason, ": " + reason).orValue("")
     + (size(variables.unlawful) > 1 ? " (and " + string(size(variables.unlawful) - 1) + " more flows)" : "")
     + "; see: kubectl describe dataflow " + variables.unlawful[0] + " -n " + request.namespace
 """

@@ -27,7 +27,8 @@ def review_resource(request: Object, view: View, context: Context, today: dt.dat
     old = request.get("oldObject")
     if obj["metadata"].get("deletionTimestamp") or (old and old.get("spec") == obj.get("spec")):
         return ALLOWED
-    name, namespace = request.get("name") or obj["metadata"].get("name", ""), request.get("namespace", "")
+    name = request.get("name") or obj["metadata"].get("name", "")
+    namespace = request.get("namespace", "")
     try:
         resource = parse(obj)
     except InvalidObjectError as error:
@@ -35,7 +36,7 @@ def review_resource(request: Object, view: View, context: Context, today: dt.dat
     if not isinstance(resource, DataFlow):
         return ALLOWED
     findings = evaluate(resource, context, today)
-    hopeless = beyond_repair(findings)
+    hopeless = _added(beyond_repair(findings), old, context, today)
     enforce = view.namespace(namespace).enforce
     if enforce == "audit":
         return ALLOWED
@@ -43,6 +44,19 @@ def review_resource(request: Object, view: View, context: Context, today: dt.dat
         more = f"lawflow check -f FILE, or lawflow explain {hopeless[0].rule}"
         return Decision(False, message.refused_resource("DataFlow", name, namespace, hopeless, more))
     return Decision(warnings=_warnings(name, namespace, findings))
+
+
+def _added(hopeless: list[Finding], old: Object | None, context: Context, today: dt.date) -> list[Finding]:
+    """Those that the edit brings about: a flow whose papers have expired must stay editable."""
+    if not hopeless or not old:
+        return hopeless
+    try:
+        before = parse(old)
+    except InvalidObjectError:
+        return hopeless
+    assert isinstance(before, DataFlow)
+    known = {(finding.rule, finding.path) for finding in evaluate(before, context, today)}
+    return [finding for finding in hopeless if (finding.rule, finding.path) not in known]
 
 
 def _warnings(name: str, namespace: str, findings: Sequence[Finding]) -> tuple[str, ...]:
