@@ -22,6 +22,8 @@ INJECTED = "lawflow.dev/injected"
 """Pod annotation: version of the sidecar that was injected."""
 TRUST_BUNDLE = "lawflow.dev/trust-bundle"
 """Pod annotation: version of the trust bundle that the sidecar acknowledged last, noted by the xDS server."""
+LOCAL_PORT = "lawflow.dev/local-port"
+"""Pod template annotation, read by `lawflow up` alone: the port of 127.0.0.1 where the app listens on this host."""
 RETRY = "lawflow.dev/retry-at"
 """Workload annotation that the controller touches so that a refused pod is tried again at once."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from lawflow.manifest import LocatedProblem
 from lawflow.model.kinds import Kind
 from lawflow.store.changes import Known
-from lawflow.store.manifests import DEFAULT_NAMESPACE, Area, Key, load, path_of, signature, write, written
+from lawflow.store.manifests import DEFAULT_NAMESPACE, Area, Cache, Key, load, path_of, signature, write, written
 from lawflow.store.merge import compose, merge_patch
 from lawflow.store.protocol import FIELD_MANAGER, ConflictError, NotFoundError, Object, StoreError, WatchEvent
 
@@ -35,6 +35,8 @@ class FolderStore:
         self._objects: dict[Key, Object] = {}
         self._signature: object = None
         self._version = 0
+        self._looked = 0.0
+        self._cache: Cache = {}
         self._lock = asyncio.Lock()
         self._changed = asyncio.Event()
 
@@ -64,7 +66,9 @@ class FolderStore:
                 await asyncio.wait_for(changed.wait(), self._poll_seconds)
             except TimeoutError:
                 async with self._lock:
-                    await self._refresh()
+                    # Of many watches one looks, and the others hear of it.
+                    if asyncio.get_running_loop().time() - self._looked >= self._poll_seconds:
+                        await self._refresh()
             changed = self._changed
             for event in known.relisted(_listed(self._objects, kind, namespace)):
                 yield event
@@ -156,10 +160,11 @@ class FolderStore:
         """Look at the folder, and read it where anything has changed. Raises StoreError where there is no folder."""
         if not await asyncio.to_thread(self.folder.is_dir):
             raise StoreError(f"{self.folder} is not a folder: name one that holds manifests")
+        self._looked = asyncio.get_running_loop().time()
         seen = await asyncio.to_thread(signature, self.folder)
         if seen == self._signature:
             return
-        content = await asyncio.to_thread(load, self.folder)
+        content = await asyncio.to_thread(load, self.folder, self._cache)
         self._signature = seen
         problems = tuple(content.problems)
         for problem in problems:

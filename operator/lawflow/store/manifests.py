@@ -5,7 +5,9 @@ import json
 import os
 import re
 import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +24,8 @@ DEFAULT_NAMESPACE = "default"
 
 Key = tuple[str, str, str]
 """Kind, namespace ("" for cluster scope) and name."""
+Cache = dict[Path, tuple[object, Any]]
+"""What files were when they were last read, and what was read."""
 Area = Literal["objects", "patches", "status"]
 """What Lawflow writes: objects of its own, merge patches for users' objects, status of either."""
 
@@ -37,6 +41,12 @@ class Content:
     problems: list[LocatedProblem] = field(default_factory=list)
 
 
+@dataclass
+class _File:
+    objects: list[tuple[Key, Object, LocatedObject]] = field(default_factory=list)
+    problems: list[LocatedProblem] = field(default_factory=list)
+
+
 def signature(folder: Path) -> object:
     """What tells one state of the folder from the next, without reading the files."""
     return tuple(
@@ -46,24 +56,28 @@ def signature(folder: Path) -> object:
     )
 
 
-def load(folder: Path) -> Content:
-    """Read everything. What cannot be used becomes a problem with file, line, path and fix; the rest goes on."""
+def load(folder: Path, cache: Cache) -> Content:
+    """Read everything. What cannot be used becomes a problem with file, line, path and fix; the rest goes on.
+
+    A file that is as it was when ``cache`` saw it is not read again.
+    """
     content = Content()
-    for path in _manifests(folder):
-        name = str(path.relative_to(folder))
-        stat = _stat(path)
-        try:
-            text = path.read_bytes()
-        except OSError as error:
-            unreadable = LocatedProblem(name, 1, "", f"cannot be read: {error.strerror}", "make it readable")
-            content.problems.append(unreadable)
-            continue
-        manifest = read(text, name)
-        content.problems += manifest.problems
-        for located in manifest.objects:
-            _take(located, stat.st_mtime_ns if stat else 0, content)
-    for path in _written(folder):
-        _overlay(path, folder / STATE, content)
+    manifests, written_files = _manifests(folder), _written(folder)
+    for path in manifests:
+        part: _File = _cached(cache, path, partial(_read, path, str(path.relative_to(folder))), _File())
+        content.problems += part.problems
+        for key, obj, located in part.objects:
+            if key in content.objects:
+                message = f"{key[0]} {key[2]} is here a second time; the first one counts"
+                content.problems.append(located.problem(Problem(".metadata.name", message, "remove or rename one")))
+            else:
+                content.objects[key] = obj
+    for path in written_files:
+        document, modified = _cached(cache, path, partial(_read_written, path), (None, 0))
+        if document is not None:
+            _overlay(path.relative_to(folder / STATE).parts, document, modified, content)
+    for path in cache.keys() - {*manifests, *written_files}:
+        del cache[path]
     return content
 
 
@@ -106,19 +120,47 @@ def _written(folder: Path) -> list[Path]:
     return [path for area in areas for path in sorted((folder / STATE / area).glob("*/*/[!.]*.json"))]
 
 
-def _take(located: LocatedObject, modified: int, content: Content) -> None:
+def _cached(cache: Cache, path: Path, fresh: Callable[[int], Any], gone: Any) -> Any:
+    """What was read from a file; ``fresh`` reads it, given its time of modification in nanoseconds."""
+    stat = _stat(path)
+    if stat is None:
+        return gone
+    mark = stat.st_mtime_ns, stat.st_size, stat.st_ino
+    if path not in cache or cache[path][0] != mark:
+        cache[path] = mark, fresh(stat.st_mtime_ns)
+    return cache[path][1]
+
+
+def _read_written(path: Path, modified: int) -> tuple[Any, int]:
+    return written(path), modified
+
+
+def _read(path: Path, name: str, modified: int) -> _File:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        unreadable = LocatedProblem(name, 1, "", f"cannot be read: {error.strerror}", "make it readable")
+        return _File(problems=[unreadable])
+    manifest = read(text, name)
+    file = _File(problems=list(manifest.problems))
+    for located in manifest.objects:
+        if problems := list(_take(located, modified, file)):
+            file.problems += [located.problem(problem) for problem in problems]
+    return file
+
+
+def _take(located: LocatedObject, modified: int, file: _File) -> Iterator[Problem]:
+    """Add one object to those of its file, or say why it cannot be used."""
     obj = {name: part for name, part in located.object.items() if name != "status"}
     kind = KINDS.get(obj["kind"])
     metadata = dict(obj["metadata"])
     if not metadata.get("name"):
-        missing = Problem(".metadata.name", "required field is missing", "name it: nothing generates names here")
-        content.problems.append(located.problem(missing))
+        yield Problem(".metadata.name", "required field is missing", "name it: nothing generates names here")
         return
     for part in ("name", "namespace"):
         # Names become names of files.
         if metadata.get(part) and not _NAME.fullmatch(metadata[part]):
-            malformed = Problem(f".metadata.{part}", f"{metadata[part]!r} is no name", "use a-z, 0-9, dots and dashes")
-            content.problems.append(located.problem(malformed))
+            yield Problem(f".metadata.{part}", f"{metadata[part]!r} is no name", "use a-z, 0-9, dots and dashes")
             return
     if kind is None or kind.namespaced:
         metadata["namespace"] = metadata.get("namespace") or DEFAULT_NAMESPACE
@@ -129,26 +171,20 @@ def _take(located: LocatedObject, modified: int, content: Content) -> None:
         try:
             parse(obj)
         except InvalidObjectError as error:
-            content.problems += [located.problem(problem) for problem in error.problems]
+            yield from error.problems
             return
     key = obj["kind"], metadata.get("namespace", ""), metadata["name"]
-    if key in content.objects:
-        message = f"{key[0]} {metadata['name']} is here a second time; the first one counts"
-        content.problems.append(located.problem(Problem(".metadata.name", message, "remove or rename one of them")))
-        return
-    content.objects[key] = _served(key, obj, modified)
+    file.objects.append((key, _served(key, obj, modified), located))
 
 
-def _overlay(path: Path, state: Path, content: Content) -> None:
-    area, kind, namespace, file_name = path.relative_to(state).parts
+def _overlay(place: Sequence[str], document: Any, modified: int, content: Content) -> None:
+    """Put what Lawflow wrote over what the user's files say."""
+    area, kind, namespace, file_name = place
     key = kind, "" if namespace == _CLUSTER else namespace, file_name.removesuffix(".json")
-    document, stat = written(path), _stat(path)
-    if document is None or stat is None:
-        return
     below = content.objects.get(key)
     if area == "objects":
         # The user's file is the stronger one.
-        content.objects.setdefault(key, _served(key, document, stat.st_mtime_ns))
+        content.objects.setdefault(key, _served(key, document, modified))
     elif below is None:
         return
     elif area == "status":
@@ -157,8 +193,9 @@ def _overlay(path: Path, state: Path, content: Content) -> None:
         patched = merge_patch(below, document)
         changed = {name: part for name, part in patched.items() if name not in ("metadata", "status")}
         unchanged = {name: part for name, part in below.items() if name not in ("metadata", "status")}
-        modified = stat.st_mtime_ns if changed != unchanged else 0
-        generation = max(below["metadata"]["generation"], modified // 1_000_000)
+        generation = below["metadata"]["generation"]
+        if changed != unchanged:
+            generation = max(generation, modified // 1_000_000)
         content.objects[key] = {**patched, "metadata": {**patched["metadata"], "generation": generation}}
 
 

@@ -129,8 +129,10 @@ class ServerCredentials:
 
 async def start(
     service: DiscoveryService, address: str, port: int, credentials: Callable[[], ServerCredentials]
-) -> grpc.aio.Server:
-    """A running server. ``credentials`` is asked again at each handshake, in a thread of gRPC: it must be quick.
+) -> tuple[grpc.aio.Server, int]:
+    """A running server and its port, which is a free one for ``port`` 0.
+
+    ``credentials`` is asked again at each handshake, in a thread of gRPC: it must be quick.
 
     Raises AddressInUseError where the port is taken.
     """
@@ -148,7 +150,7 @@ async def start(
             f"cannot listen on {address}:{port}{reason}: end the process that does, or choose another port"
         )
     await server.start()
-    return server
+    return server, bound
 
 
 def _channel_security(credentials: Callable[[], ServerCredentials]) -> grpc.ServerCredentials:

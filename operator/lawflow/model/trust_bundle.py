@@ -1,0 +1,11 @@
+"""Where the controller publishes the roots, and the xDS server and others find them: a ConfigMap beside Lawflow."""
+
+SYSTEM_NAMESPACE = "lawflow-system"
+"""Default of Lawflow's own namespace."""
+CONFIG_MAP_NAME = "lawflow-trust-bundle"
+BUNDLE_KEY = "ca.crt"
+"""The roots as PEM."""
+VERSION_KEY = "version"
+"""What sidecars acknowledge the roots by."""
+XDS_SERVICE_ACCOUNT = "lawflow-xds"
+"""Whom sidecars take for their xDS server, in Lawflow's own namespace."""
