@@ -6,10 +6,14 @@ from pathlib import Path
 import click
 import yaml
 
+from lawflow.gate import GateSettings, policies, webhook_configurations
+from lawflow.law.document import catalogue_page
 from lawflow.model.document import api_reference
 from lawflow.model.schema import custom_resource_definitions
 
 _HEADER = "# Generated from lawflow.model by `lawflow generate crds`.\n"
+_GATE_HEADER = "# Generated from lawflow.gate by `lawflow generate chart`; Helm fills in the namespace.\n"
+_RELEASE_NAMESPACE = "{{ .Release.Namespace }}"
 
 
 class _Dumper(yaml.SafeDumper):
@@ -33,9 +37,19 @@ def custom_resource_files() -> Iterator[tuple[str, str]]:
 def document_files() -> Iterator[tuple[str, str]]:
     """Path and text of each generated page."""
     yield "docs/api.md", api_reference()
+    yield "docs/rules.md", catalogue_page()
 
 
-GENERATORS = {"crds": custom_resource_files, "docs": document_files}
+def chart_files() -> Iterator[tuple[str, str]]:
+    """Path and text of what the chart takes over: the gate, with the release's namespace left open for Helm."""
+    controller = f"system:serviceaccount:{_RELEASE_NAMESPACE}:lawflow-controller"
+    settings = GateSettings(namespace=_RELEASE_NAMESPACE, index_writers=(controller,))
+    for name, objects in ("policies", policies(settings)), ("webhooks", webhook_configurations(settings)):
+        text = yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+        yield f"charts/lawflow/files/gate/{name}.yaml", _GATE_HEADER + text
+
+
+GENERATORS = {"crds": custom_resource_files, "docs": document_files, "chart": chart_files}
 
 
 @click.command()
@@ -48,7 +62,7 @@ GENERATORS = {"crds": custom_resource_files, "docs": document_files}
     help="Checkout to write into.",
 )
 def generate(what: tuple[str, ...], directory: Path) -> None:
-    """Write crds/ and docs/ from the code; both by default."""  # fmt: skip
+    """Write crds/, docs/ and the gate in charts/ from the code; all by default."""  # fmt: skip
     for name in what or tuple(GENERATORS):
         for path, text in GENERATORS[name]():
             file = directory / path

@@ -9,6 +9,7 @@ from lawflow.law.engine import Assessment, assess, evaluate, next_review
 from lawflow.law.legal import LegalData, LegalDataError, default_legal_data, load_legal_data
 from lawflow.law.rule import Rule
 from lawflow.law.verdict import beyond_repair, lawful
+from lawflow.law.workload import evaluate_workload
 
 __all__ = [
     "RULES",
@@ -21,6 +22,7 @@ __all__ = [
     "beyond_repair",
     "default_legal_data",
     "evaluate",
+    "evaluate_workload",
     "lawful",
     "load_legal_data",
     "next_review",

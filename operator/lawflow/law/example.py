@@ -1,7 +1,8 @@
 """The example that all rules share: a small lawful flow with its objects, and how a rule's example changes it.
 
 A rule's example is a mapping from field paths to values. ``purposes[0].lawfulBasis.contract`` is a field of the flow's
-spec; ``Dataset.retention`` one of the dataset's; ``None`` takes the field away, and ``{"Dataset": None}`` the object.
+spec, ``Dataset.retention`` one of the dataset's, ``Deployment.spec.replicas`` one of the whole workload; ``None`` takes
+the field away, and ``{"Dataset": None}`` the object.
 """
 
 import copy
@@ -15,7 +16,9 @@ from lawflow.law.context import Context
 from lawflow.law.legal import LegalData
 from lawflow.law.rule import Patch
 from lawflow.model.dataflow import DataFlow
+from lawflow.model.labels import FLOWS
 from lawflow.model.parse import parse
+from lawflow.model.workload import Object
 from lawflow.resolve import Objects
 
 EXAMPLE_DAY = dt.date(2026, 7, 1)
@@ -90,19 +93,54 @@ OBJECTS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
+WORKLOADS: Mapping[str, Mapping[str, Any]] = {
+    "Deployment": {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "orders", "namespace": "shop"},
+        "spec": {
+            "template": {
+                "metadata": {"annotations": {FLOWS: "orders-to-psp"}},
+                "spec": {"serviceAccountName": "orders", "containers": [{"name": "app", "image": "orders:1"}]},
+            }
+        },
+    },
+    "Job": {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "export", "namespace": "shop"},
+        "spec": {
+            "template": {
+                "spec": {"serviceAccountName": "export", "containers": [{"name": "app", "image": "export:1"}]},
+            }
+        },
+    },
+}
+
 _NAMES = {"Dataset": "orders-db", "ConsentPolicy": "newsletter", "DataController": "acme"}
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
 def situation_of(patch: Patch, legal: LegalData | None = None) -> tuple[DataFlow, Context]:
     """The example flow and its context after a rule's changes."""
-    document: dict[str, Any] = {"DataFlow": copy.deepcopy(dict(FLOW)), **copy.deepcopy(dict(OBJECTS))}
+    document = _changed(patch)
+    flow = parse(_object("DataFlow", "orders-to-psp", document["DataFlow"]))
+    assert isinstance(flow, DataFlow)
+    objects = Objects([parse(_object(kind, _NAMES[kind], document[kind])) for kind in _NAMES if kind in document])
+    return flow, Context(objects) if legal is None else Context(objects, legal)
+
+
+def workloads_of(patch: Patch) -> tuple[Object, list[Object]]:
+    """The example workload after a rule's changes, and all workloads of the example."""
+    document = _changed(patch)
+    return document["Deployment"], [document["Deployment"], document["Job"]]
+
+
+def _changed(patch: Patch) -> dict[str, Any]:
+    document = copy.deepcopy({"DataFlow": FLOW, **OBJECTS, **WORKLOADS})
     for path, value in patch.items():
         _set(document, path if path[0].isupper() else f"DataFlow.{path}", value)
-    flow = parse(_object("DataFlow", "orders-to-psp", document.pop("DataFlow")))
-    assert isinstance(flow, DataFlow)
-    objects = Objects([parse(_object(kind, _NAMES[kind], spec)) for kind, spec in document.items()])
-    return flow, Context(objects) if legal is None else Context(objects, legal)
+    return document
 
 
 def _object(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from lawflow.law.catalogue import RULES
 from lawflow.model.status import Finding, Severity
 
 
@@ -12,6 +13,4 @@ def lawful(findings: Iterable[Finding]) -> bool:
 
 def beyond_repair(findings: Iterable[Finding]) -> list[Finding]:
     """The findings that deny and that no other object could repair: reason to refuse the flow itself at once."""
-    from lawflow.law.catalogue import RULES
-
     return [found for found in findings if found.severity is Severity.DENY and not RULES[found.rule].repairable]
