@@ -1,6 +1,5 @@
 """``lawflow explain``: a rule in words."""
 
-import sys
 from collections.abc import Iterator
 
 import click
@@ -22,7 +21,8 @@ def _complete(_ctx: click.Context, _parameter: click.Parameter, incomplete: str)
 
 @click.command()
 @click.argument("rule", required=False, shell_complete=_complete)
-def explain(rule: str | None) -> None:
+@click.pass_context
+def explain(ctx: click.Context, rule: str | None) -> None:
     """Explain a RULE: its article, what it asks for, why, and an example that fails it.
 
     Without a rule, list them all.
@@ -38,7 +38,7 @@ def explain(rule: str | None) -> None:
     if found is None:
         hint = suggestion(rule, list(RULE_TEXTS)) or "`lawflow explain` lists them all"
         click.echo(f"Error: no rule {rule!r}; {hint}", err=True)
-        sys.exit(2)
+        ctx.exit(2)
     for line in _lines(found, terminal_width()):
         click.echo(line, color=colour)
 

@@ -44,7 +44,11 @@ def read_texts(sources: Iterable[str], standard_input: BinaryIO) -> Iterator[Tex
             yield Text("<stdin>", standard_input.read())
             continue
         path = Path(source)
-        files = list(_files_below(path)) if path.is_dir() else [path]
+        try:
+            files = list(_files_below(path)) if path.is_dir() else [path]
+        except OSError as error:
+            yield _unreadable(str(error.filename), str(error.strerror or error).lower(), "let it be read, or move it")
+            continue
         if not files:
             yield _unreadable(source, f"no file ends in {', '.join(SUFFIXES)}", "name a folder of manifests")
         for file in files:
@@ -59,7 +63,12 @@ def read_texts(sources: Iterable[str], standard_input: BinaryIO) -> Iterator[Tex
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    for where, folders, files in os.walk(folder):
+    """Manifests in a folder. Raises OSError for a folder that cannot be listed: it may hold what would deny."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for where, folders, files in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if name.endswith(SUFFIXES) and not name.startswith(".") and name not in _BUILD_FILES:

@@ -20,7 +20,11 @@ _INDENT = "        "
 
 def colours_wanted() -> bool:
     """Whether to colour standard output: on a terminal that can, unless NO_COLOR (no-color.org) says otherwise."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return _on_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def terminal_width() -> int:
