@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -28,7 +29,6 @@ Object = dict[str, Any]
 ADMINISTRATOR = "admin"
 SETTINGS = GateSettings(index_writers=(ADMINISTRATOR, "kubernetes-admin"))
 """The administrator of the test cluster writes the index, in the controller's place."""
-LOOSE = {"lawflow.dev/inject": "enabled"}
 
 
 class AdmissionServer:
@@ -61,6 +61,17 @@ class AdmissionServer:
     def client(self) -> httpx.Client:
         """A client that trusts it."""
         return httpx.Client(base_url=self.url, verify=self._tls, trust_env=False, timeout=10.0)
+
+    def serial(self) -> int:
+        """The serial number of the certificate that a new connection is shown."""
+        with (
+            socket.create_connection(("127.0.0.1", self._port.number), timeout=10.0) as plain,
+            self._tls.wrap_socket(plain, server_hostname="localhost") as connection,
+        ):
+            shown = connection.getpeercert()
+            assert shown
+            assert connection.version() == "TLSv1.3"
+            return int(str(shown["serialNumber"]), 16)
 
     def start(self) -> None:
         """Start it; returns when it is ready."""
@@ -116,26 +127,17 @@ def backstop(cluster: Cluster) -> Iterator[None]:
     cluster.apply(*made)
     try:
         stranger = cluster.user(f"stranger-{uuid.uuid4().hex[:8]}")
-        cluster.allow(stranger, ["create", "update", "patch", "get"], "namespaces")
-        probe = f"probe-{uuid.uuid4().hex[:8]}"
-        cluster.apply(namespace(probe, **LOOSE, **{"lawflow.dev/index-ready": "true"}))
-        # Each policy takes effect when its informer has seen it; the last one to do so settles it.
-        for refused in _refused_in(probe):
-            eventually(
-                lambda refused=refused: refusal(cluster, refused, "--dry-run=server"),  # type: ignore[misc]
-                f"{refused['kind']} refused by the policies",
-            )
-        cluster.kubectl("delete", "namespace", probe, "--wait=false")
+        cluster.allow(stranger, ["create"], "deployments.apps", namespace="default")
+        emergency = workload("probe", "default", "default", annotations={"lawflow.dev/break-glass": "probe"})
+        # The last binding that was applied: the API server learns of them in that order.
+        eventually(
+            lambda: "lawflow-break-glass" in refusal(cluster, emergency, "--dry-run=server", user=stranger),
+            "the policies in force",
+        )
         yield
     finally:
         for one in reversed(made):
             cluster.kubectl("delete", one["kind"], one["metadata"]["name"], "--ignore-not-found", "--wait=false")
-
-
-def _refused_in(namespace: str) -> list[Object]:
-    """One object for each policy that others could take for another's refusal otherwise."""
-    bare = pod("probe", namespace)
-    return [bare, {**bare, "spec": {**bare["spec"], "shareProcessNamespace": True}}, workload("probe", namespace)]
 
 
 @contextmanager
@@ -144,6 +146,12 @@ def webhooks(cluster: Cluster, server: AdmissionServer) -> Iterator[None]:
     made = webhook_configurations(SETTINGS, server.endpoint)
     cluster.apply(*made)
     try:
+        probe = f"probe-{uuid.uuid4().hex[:8]}"
+        cluster.apply(namespace(probe, **{"lawflow.dev/inject": "enabled"}))
+        eventually(
+            lambda: not refusal(cluster, pod("probe", probe, "default"), "--dry-run=server"), "the webhook asked"
+        )
+        cluster.kubectl("delete", "namespace", probe, "--wait=false")
         yield
     finally:
         for one in made:

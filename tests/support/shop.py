@@ -67,7 +67,7 @@ class Shop:
 
     def close(self) -> None:
         """Delete the namespace."""
-        self.cluster.kubectl("delete", "namespace", self.name, "--wait=false")
+        self.cluster.kubectl("delete", "namespace", self.name, "--wait=false", "--ignore-not-found")
         self.cluster.kubectl("delete", "pods", "--all", "-n", self.name, "--grace-period=0", "--force", "--wait=false")
 
 
