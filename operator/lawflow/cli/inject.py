@@ -18,6 +18,7 @@ from lawflow.inject import (
     identity_data,
     inject_workload,
     needs_sidecar,
+    shape_problems,
 )
 from lawflow.manifest import LocatedObject, LocatedProblem, Manifest, read
 from lawflow.model.dataflow import DataFlow
@@ -50,8 +51,12 @@ def inject(sources: tuple[str, ...], default_namespace: str, injection: Injectio
     texts, manifest, problems = _read(sources)
     found, declaration_problems = declared(manifest, default_namespace)
     # Those of the manifest itself are among the declaration's.
-    if problems or declaration_problems:
-        _stop(UNUSABLE, [*problems, *declaration_problems])
+    problems += declaration_problems
+    for workload in found.workloads:
+        shape = shape_problems(workload.template.spec, f"{workload.template.path}.spec")
+        problems += map(workload.located.problem, shape)
+    if problems:
+        _stop(UNUSABLE, problems)
     flows = [flow for flow, _ in found.flows]
     refused: list[str] = []
     change = _change(flows, default_namespace, injection, refused)

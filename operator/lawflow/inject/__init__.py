@@ -7,6 +7,7 @@ from lawflow.inject.pod import inject_pod, interception
 from lawflow.inject.refusal import flaws, guard
 from lawflow.inject.result import Injected, InjectionResult, Refusal, Refused, Unchanged
 from lawflow.inject.settings import Delivery, IdentityData, InjectionSettings, SidecarRelease
+from lawflow.inject.shape import shape_problems
 from lawflow.inject.workload import inject_workload
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "interception",
     "json_patch",
     "needs_sidecar",
+    "shape_problems",
 ]

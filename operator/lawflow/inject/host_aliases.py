@@ -11,11 +11,22 @@ _FIX = "or use the annotation lawflow.dev/interception: redirect"
 
 
 def merged_aliases(spec: Object, destinations: Iterable[LoopbackDestination]) -> list[Any]:
-    """The pod's own aliases, then one for each destination that they do not hold already."""
+    """The pod's own aliases, and every name of a destination that they do not hold already.
+
+    Addresses stay unique: they are the key of the list, and server-side apply refuses a second entry of one key.
+    """
     present = {name for _, name, _ in _aliases(spec)}
-    missing = [(each.address, [name for name in each.names if name not in present]) for each in destinations]
-    own = spec.get("hostAliases") or ()
-    return [*own, *({"ip": address, "hostnames": names} for address, names in missing if names)]
+    merged = [dict(alias) for alias in spec.get("hostAliases") or ()]
+    by_address = {alias.get("ip"): alias for alias in merged}
+    for destination in destinations:
+        names = [name for name in destination.names if name not in present]
+        if not names:
+            continue
+        if (alias := by_address.get(destination.address)) is None:
+            merged.append({"ip": destination.address, "hostnames": names})
+        else:
+            alias["hostnames"] = [*(alias.get("hostnames") or ()), *names]
+    return merged
 
 
 def alias_conflicts(spec: Object, destinations: Sequence[LoopbackDestination]) -> Iterator[Refusal]:

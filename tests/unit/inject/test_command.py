@@ -158,7 +158,11 @@ def test_a_refusal_goes_to_standard_error_with_exit_code_1_and_nothing_to_apply(
     assert "<stdin>: Deployment shop/orders: .spec.template.spec.hostNetwork: " in result.stderr
 
 
-@pytest.mark.parametrize("text", ["a: [", "kind: Pod\n", f"{FLOW}  typo: 1\n"], ids=["syntax", "no object", "schema"])
+@pytest.mark.parametrize(
+    "text",
+    ["a: [", "kind: Pod\n", f"{FLOW}  typo: 1\n", DEPLOYMENT.replace("- name: scratch", "name: scratch")],
+    ids=["syntax", "no object", "schema", "shape"],
+)
 def test_unusable_input_ends_with_exit_code_2_and_the_place(text: str) -> None:
     result = run("-f", "-", text=text)
     assert result.exit_code == 2

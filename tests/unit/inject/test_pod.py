@@ -13,6 +13,7 @@ from tests.support.pods import (
     FORGOTTEN,
     IDENTITY_DATA,
     PREVIOUS,
+    PSP,
     SETTINGS,
     Object,
     container,
@@ -159,10 +160,14 @@ def test_own_host_aliases_stay_and_what_they_hold_already_is_not_repeated() -> N
         {"ip": "10.0.0.9", "hostnames": ["legacy.local"]},
         {"ip": BILLING.address, "hostnames": ["Billing.Finance"]},
     ]
-    aliases = injected(pod(hostAliases=own), data=IdentityData((BILLING,)))["spec"]["hostAliases"]
-    assert aliases[:2] == own
-    assert aliases[2:] == [
-        {"ip": BILLING.address, "hostnames": ["billing.finance.svc", "billing.finance.svc.cluster.local"]}
+    aliases = injected(pod(hostAliases=own), data=IdentityData((PSP, BILLING)))["spec"]["hostAliases"]
+    assert aliases == [
+        own[0],
+        {
+            "ip": BILLING.address,
+            "hostnames": ["Billing.Finance", "billing.finance.svc", "billing.finance.svc.cluster.local"],
+        },
+        {"ip": PSP.address, "hostnames": ["api.psp.example"]},
     ]
 
 
