@@ -9,8 +9,8 @@ from typing import Literal
 from lawflow.controller.conditions import MESSAGE_LENGTH
 from lawflow.controller.settings import Environment
 from lawflow.identity.validity import rfc3339
-from lawflow.model.kinds import EVENT
-from lawflow.store.protocol import ConflictError, Object
+from lawflow.model.kinds import EVENT, NAMESPACE
+from lawflow.store.protocol import ConflictError, NotFoundError, Object
 
 Weight = Literal["Normal", "Warning"]
 RECENT = dt.timedelta(minutes=2)
@@ -49,7 +49,10 @@ async def announce(
         "source": {"component": "lawflow"},
         "reportingComponent": "lawflow.dev/controller",
     }
-    with suppress(ConflictError):
+    place = environment.world.get(NAMESPACE, "", namespace)
+    if place and place["metadata"].get("deletionTimestamp"):
+        return  # nothing can be created there any more, and nobody will look
+    with suppress(ConflictError, NotFoundError):
         await environment.store.create(EVENT, event)
 
 

@@ -97,6 +97,8 @@ async def _lead(
         asyncio.create_task(_work(controller, health, store, stop, handle_signals)),
     ]
     await asyncio.wait((stopping, *working), return_when=asyncio.FIRST_COMPLETED)
+    # Kopf takes a cancellation for an end like any other; only the flag keeps it from being started again.
+    stop.set()
     for task in (stopping, *working):
         task.cancel()
     results = await asyncio.gather(*working, return_exceptions=True)

@@ -24,29 +24,28 @@ _log = logging.getLogger(__name__)
 
 
 async def watch(
-    controller: Controller, configuration: Configuration, stop: asyncio.Event, on_start: Callable[[], None]
+    controller: Controller, configuration: Configuration, stop: asyncio.Event, handle_signals: Callable[[], None]
 ) -> None:
-    """Feed the controller until ``stop`` is set; ``on_start`` is called when Kopf has installed its signal handlers."""
+    """Feed the controller until ``stop`` is set. Kopf takes the signals for itself; ``handle_signals`` undoes that."""
     while not stop.is_set():
-        registry = _registry(controller, configuration, on_start)
-        await kopf.operator(registry=registry, settings=_settings(), standalone=True, clusterwide=True, stop_flag=stop)
+        others = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
+            registry=_registry(controller, configuration), settings=_settings(), standalone=True, clusterwide=True,
+            stop_flag=stop,
+        )  # fmt: skip
+        handle_signals()
+        await kopf.run_tasks(tasks, ignored=others)
         if not stop.is_set():
             _log.warning("the watches ended and begin anew")
             await controller.resync()
 
 
-def _registry(
-    controller: Controller, configuration: Configuration, on_start: Callable[[], None]
-) -> kopf.OperatorRegistry:
+def _registry(controller: Controller, configuration: Configuration) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.ConnectionInfo:
         return await _connection(configuration)
-
-    @kopf.on.startup(registry=registry)
-    async def start(**_: Any) -> None:
-        on_start()
 
     for kind in WATCHED:
         kopf.on.event(kind.group or "", kind.version, kind.plural, id=kind.name, registry=registry)(
