@@ -25,7 +25,7 @@ async def objects_with_cluster(found: Declared, kubeconfig: Path | None, context
 async def completed(found: Declared, store: Store) -> Objects:
     """The objects of manifests, with what they miss from a store; a manifest's object hides the store's."""
     from_store: dict[Key, CustomResource] = {}
-    for namespace in sorted({workload.located.object["metadata"]["namespace"] for workload in found.workloads}):
+    for namespace in sorted({workload.namespace for workload in found.workloads}):
         for obj in await store.list(DATA_FLOW, namespace):
             flow = _parsed(obj)
             from_store[flow.key] = flow

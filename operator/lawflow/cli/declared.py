@@ -22,6 +22,11 @@ class Workload:
     located: LocatedObject
     template: PodTemplate
 
+    @property
+    def namespace(self) -> str:
+        """Namespace of the workload."""
+        return str(self.located.object["metadata"]["namespace"])
+
 
 @dataclass(frozen=True)
 class Declared:

@@ -1,7 +1,7 @@
 """The verdict on what manifests declare: findings of the law on flows, and of the house on workloads."""
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -62,26 +62,30 @@ def judge(declared: Declared, context: Context, today: dt.date) -> Judgement:
         verdicts[flow.metadata.namespace, flow.metadata.name] = findings
         found += (_located(finding, rank, located) for rank, finding in enumerate(findings))
     flows = context.objects.flows()
+    by_identity = defaultdict(list)
     for workload in declared.workloads:
-        told = _workload_findings(workload, flows, verdicts, context, today)
+        by_identity[workload.namespace, workload.template.service_account].append(workload)
+    for workload in declared.workloads:
+        beside = by_identity[workload.namespace, workload.template.service_account]
+        told = _workload_findings(workload, beside, flows, verdicts, context, today)
         found += (_located(finding, rank, workload.located) for rank, finding in enumerate(told))
     return Judgement(tuple(sorted(found, key=lambda finding: finding.sort_key)), declared.count)
 
 
 def _workload_findings(
     workload: Workload,
+    beside: Sequence[Workload],
     flows: Sequence[DataFlow],
     verdicts: dict[tuple[str, str], list[Finding]],
     context: Context,
     today: dt.date,
 ) -> Iterable[Finding]:
     template = workload.template
-    namespace = workload.located.object["metadata"]["namespace"]
-    own, missing = flows_of(template, namespace, flows)
     identity = f"{template.path}.spec.serviceAccountName"
     declaration = f"{template.path}.metadata.annotations.{FLOWS}"
+    own, _ = flows_of(template, workload.namespace, flows)
     for flow in own:
-        key = namespace, flow.metadata.name
+        key = workload.namespace, flow.metadata.name
         if key not in verdicts:
             verdicts[key] = law.evaluate(flow, context, today)
         denials = [finding for finding in verdicts[key] if finding.severity is Severity.DENY]
@@ -99,17 +103,13 @@ def _workload_findings(
             f"{first.message}{more}",
             fix=f"repair the flow: {first.fix}",
         )
-    if FLOW_NOT_FOUND in context.disabled_rules:
-        return
-    for name in missing:
-        yield Finding(
-            rule=FLOW_NOT_FOUND,
-            article="house",
-            severity=Severity.WARN if context.unresolved == "deny" else Severity.INFO,
-            path=declaration,
-            message=f"unresolved: the flow {name} is not among the objects at hand; until it exists, the pods wait",
-            fix=f"add the DataFlow {namespace}/{name}, or take its name out of the annotation",
-        )
+    others_here = [other.located.object for other in beside]
+    for finding in law.evaluate_workload(workload.located.object, flows, others_here, context.disabled_rules):
+        if finding.rule == FLOW_NOT_FOUND and context.unresolved == "info":
+            # The flow may lie where this check does not look.
+            message = f"unresolved: {finding.message} here"
+            finding = finding.model_copy(update={"severity": Severity.INFO, "message": message})
+        yield finding
 
 
 def _located(finding: Finding, rank: int, located: LocatedObject) -> ObjectFinding:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lawflow.cli.judgement import FLOW_NOT_FOUND, UNLAWFUL_FLOW
+from lawflow.cli.judgement import UNLAWFUL_FLOW
 from lawflow.law import RULES, Rule
 from lawflow.model.status import Severity
 
@@ -52,15 +52,6 @@ _WORKLOAD_RULES = (
         "A workload answers for the flows whose source is its service account and for those that its pod template "
         "names; a cluster refuses its pods while one of them is unlawful.",
         "repair the flow; its own findings say how",
-    ),
-    RuleText(
-        FLOW_NOT_FOUND,
-        "house",
-        Severity.WARN,
-        "a flow that the workload declares does not exist",
-        "A declared flow must hold. The workload is let in, because tools apply objects in any order, but its pods "
-        "wait until the flow exists and is lawful.",
-        "add the DataFlow, or take its name out of the annotation lawflow.dev/flows",
     ),
 )
 
