@@ -13,7 +13,7 @@ from lawflow.model.schema import custom_resource_definitions
 
 _HEADER = "# Generated from lawflow.model by `lawflow generate crds`.\n"
 _GATE_HEADER = "# Generated from lawflow.gate by `lawflow generate chart`; Helm fills in the namespace.\n"
-_RELEASE_NAMESPACE = "{{ .Release.Namespace }}"
+_RELEASE_NAMESPACE = "{{.Release.Namespace}}"
 
 
 class _Dumper(yaml.SafeDumper):
