@@ -1,7 +1,7 @@
 """``lawflow inject``: YAML in, YAML with sidecars out."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
 import click
@@ -22,6 +22,8 @@ from lawflow.inject import (
 )
 from lawflow.manifest import LocatedObject, LocatedProblem, Manifest, read
 from lawflow.model.dataflow import DataFlow
+from lawflow.model.labels import INTERCEPTION
+from lawflow.model.sidecar import Interception
 from lawflow.model.workload import pod_template
 from lawflow.resolve import flows_of
 
@@ -59,7 +61,7 @@ def inject(sources: tuple[str, ...], default_namespace: str, injection: Injectio
         _stop(UNUSABLE, problems)
     flows = [flow for flow, _ in found.flows]
     refused: list[str] = []
-    change = _change(flows, default_namespace, injection, refused)
+    change = _change(flows, _modes(manifest), default_namespace, injection, refused)
     output = [rewritten(each.text.decode("utf-8-sig"), each.file, change) for each in texts]
     if refused:
         _stop(REFUSED, refused)
@@ -84,14 +86,28 @@ def _read(sources: Iterable[str]) -> tuple[list[Text], Manifest, list[LocatedPro
     return texts, Manifest(tuple(objects), tuple(in_texts)), problems
 
 
-def _change(flows: Sequence[DataFlow], default: str, settings: InjectionSettings, refused: list[str]) -> Change:
+def _modes(manifest: Manifest) -> dict[str, Interception]:
+    """The modes that Namespaces of the input choose by their label."""
+    namespaces = [each.object["metadata"] for each in manifest.objects if each.object["kind"] == "Namespace"]
+    chosen = {each.get("name"): (each.get("labels") or {}).get(INTERCEPTION) for each in namespaces}
+    return {name: mode for name, mode in chosen.items() if mode}
+
+
+def _change(
+    flows: Sequence[DataFlow],
+    modes: Mapping[str, Interception],
+    default: str,
+    settings: InjectionSettings,
+    refused: list[str],
+) -> Change:
     def change(located: LocatedObject) -> Object | None:
         workload = located.object
         template = pod_template(workload)
         namespace = _namespace(located, default)
         if template is None or not needs_sidecar(template, namespace, flows):
             return None
-        match inject_workload(workload, settings, identity_data(template.service_account, namespace, flows)):
+        data = identity_data(template.service_account, namespace, flows, modes.get(namespace))
+        match inject_workload(workload, settings, data):
             case Injected(injected):
                 return injected
             case Refused(reasons):

@@ -66,7 +66,7 @@ def _unknown_mode(mode: str) -> Iterator[Refusal]:
     yield Refusal(
         "unknown-interception",
         f".metadata.annotations['{labels.INTERCEPTION}']",
-        f"there is no mode {mode!r}",
+        f"there is no mode {mode!r}, be it chosen here or by the namespace's label",
         "use " + " or ".join(get_args(Interception)),
     )
 

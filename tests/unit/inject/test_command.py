@@ -191,3 +191,10 @@ def test_options_choose_mode_and_delivery() -> None:
     spec = workloads(done(text, "--interception", "redirect", "--delivery", "secret"))[0]["spec"]["template"]["spec"]
     assert "hostAliases" not in spec
     assert spec["volumes"][1]["projected"]["sources"][0]["secret"]["name"] == "lawflow-orders"
+
+
+def test_the_label_of_a_namespace_in_the_input_chooses_the_mode() -> None:
+    labels = "{name: shop, labels: {lawflow.dev/interception: redirect}}"
+    namespace = f"---\napiVersion: v1\nkind: Namespace\nmetadata: {labels}\n"
+    deployment = workloads(done(f"{DEPLOYMENT}{namespace}---\n{FLOW}"))[0]
+    assert "hostAliases" not in deployment["spec"]["template"]["spec"]
