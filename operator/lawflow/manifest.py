@@ -19,6 +19,8 @@ MAXIMUM_DEPTH = 100
 MAXIMUM_ALIASED_NODES = 100_000
 """Values that the aliases of one text may stand for in all: far above any manifest, far below a memory bomb."""
 
+_DIRECTIVES = re.compile(r"(?:\s*[%#].*\n)*\s*")
+"""What may stand before the first document: directives, which change nothing here, and comments."""
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = {
     "merge": re.compile(r"<<"),
@@ -112,6 +114,9 @@ def read(text: str | bytes, file: str) -> Manifest:
     offset = 0
     # A line that starts with --- ends a document wherever it stands, so one broken document does not hide the others.
     for part in re.split(r"^(?=---(?:\s|$))", text.removeprefix("\ufeff"), flags=re.MULTILINE):
+        if _DIRECTIVES.fullmatch(part):
+            offset += part.count("\n")
+            continue
         try:
             for document in yaml.compose_all(part, _Loader):
                 value = builder.value(document)
@@ -140,9 +145,12 @@ def _objects(value: Any, node: yaml.Node, file: str, offset: int, report: _Repor
         report(offset + _start(node), "", message, "start it with apiVersion and kind")
         return
     kind = value.get("kind")
-    if isinstance(kind, str) and kind.endswith("List") and isinstance(value.get("items"), list):
-        items = next(child for key, child in node.value if key.value == "items")
-        for position, (item, child) in enumerate(zip(value["items"], items.value, strict=True)):
+    if isinstance(kind, str) and kind.endswith("List") and isinstance(value.get("items", 0), list | None):
+        items = value["items"] or []
+        found = next((child for key, child in node.value if key.value == "items"), None)
+        # Items that came by a merge key have no place of their own here.
+        nodes = found.value if isinstance(found, yaml.SequenceNode) else [node] * len(items)
+        for position, (item, child) in enumerate(zip(items, nodes, strict=True)):
             # The API server leaves apiVersion and kind out of the members of a typed list.
             if isinstance(item, dict) and kind != "List" and "kind" not in item:
                 item = {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List"), **item}

@@ -1,6 +1,8 @@
 """Text to objects with lines."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lawflow.manifest import MAXIMUM_ALIASED_NODES, read
 
@@ -117,6 +119,38 @@ def test_a_merge_key_yields_to_what_stands_beside_it() -> None:
     text = f"{HEAD}data: &base {{a: 1, b: 2}}\nother: {{<<: *base, b: 3}}\n"
     (found,) = read(text, "f.yaml").objects
     assert found.object["other"] == {"a": 1, "b": 3}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "%YAML 1.1\n---\n",
+        "apiVersion: v1\nkind: List\nitems: null\n",
+        "<<: {apiVersion: v1, kind: List, items: []}\n",
+        "base: &list [{apiVersion: v1, kind: List, items: []}]\napiVersion: v1\nkind: List\nitems: *list\n",
+    ],
+)
+def test_a_list_of_nothing_holds_nothing(text: str) -> None:
+    assert read(text, "f.yaml") == read("", "f.yaml")
+
+
+_text = st.text(alphabet=st.sampled_from("abk:-[]{}&*<>|!#'\"%,? \n\t0~x\ufeff\x85"), max_size=60)
+
+
+@given(_text, st.sampled_from(["", HEAD, f"{HEAD}data: ", f"{HEAD}---\n"]))
+def test_nothing_but_objects_and_problems_comes_of_any_text(text: str, before: str) -> None:
+    manifest = read(before + text, "f.yaml")
+    lines = len((before + text).splitlines())
+    for found in manifest.objects:
+        assert 1 <= found.line() <= lines
+    for problem in manifest.problems:
+        assert 1 <= problem.line <= max(1, lines)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    manifest = read(data, "f.yaml")
+    assert not manifest.objects or not manifest.problems
 
 
 def test_a_kustomization_is_no_object() -> None:
