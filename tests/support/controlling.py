@@ -11,7 +11,8 @@ from lawflow.controller.conditions import condition
 from lawflow.controller.engine import Controller
 from lawflow.controller.settings import Environment, Settings
 from lawflow.controller.world import World
-from lawflow.model.kinds import DATA_FLOW
+from lawflow.model.flow_index import INDEX_NAME
+from lawflow.model.kinds import DATA_FLOW, EVENT, FLOW_INDEX
 from lawflow.store.protocol import Object, Store
 
 Seen = TypeVar("Seen")
@@ -76,3 +77,35 @@ async def flow_is(store: Store, namespace: str, name: str, type_: str, status: s
         return await until(look, f"{name} has {type_}={status} {reason}")
     except AssertionError as error:
         raise AssertionError(f"{error}; its status is {last}") from None
+
+
+async def index_of(store: Store, namespace: str, expected: Callable[[Object], bool]) -> Object:
+    """Wait until a namespace's FlowIndex is as expected; returns its spec."""
+
+    async def look() -> Object | None:
+        found = await store.get(FLOW_INDEX, namespace, INDEX_NAME)
+        return found["spec"] if found and expected(found["spec"]) else None
+
+    return await until(look, f"an index of {namespace} as expected")
+
+
+async def events_about(store: Store, namespace: str, name: str, reason: str) -> list[Object]:
+    """Wait for events about an object with a reason; returns all that there are."""
+
+    async def look() -> list[Object]:
+        return [
+            event
+            for event in await store.list(EVENT, namespace)
+            if event["involvedObject"]["name"] == name and event["reason"] == reason
+        ]
+
+    return await until(look, f"an event {reason} about {name}")
+
+
+async def until_idle(controller: Controller) -> None:
+    """Wait until the controller has nothing left to look at."""
+
+    async def look() -> bool:
+        return controller.queue.idle
+
+    await until(look, "an idle controller")

@@ -1,10 +1,10 @@
 """A service account's certificate in a Secret, where the cluster serves no pod certificates."""
 
-import base64
 import datetime as dt
 import secrets
 
 from lawflow.controller.conditions import Observation
+from lawflow.controller.credential_secret import credential_secret, holds_roots, stored_credential
 from lawflow.controller.events import announce
 from lawflow.controller.network_policy import MANAGED_BY
 from lawflow.controller.queue import Key
@@ -12,13 +12,13 @@ from lawflow.controller.settings import Environment
 from lawflow.identity.credential import Credential, issue_credential
 from lawflow.identity.expiry import expiry_notice
 from lawflow.identity.lifecycle import AuthorityState
-from lawflow.identity.pem import PemError, new_private_key
+from lawflow.identity.pem import new_private_key
 from lawflow.identity.rotation import Holding, renewal_reason, renewal_time
 from lawflow.identity.spiffe import SpiffeId
 from lawflow.model import labels
 from lawflow.model.dataflow import DataFlow
-from lawflow.model.kinds import SECRET
-from lawflow.model.sidecar import TRUST_FILE, certificate_secret_name
+from lawflow.model.kinds import NAMESPACE, SECRET
+from lawflow.model.sidecar import certificate_secret_name
 from lawflow.store.protocol import Object
 
 KIND = "ServiceAccountCertificate"
@@ -39,6 +39,10 @@ async def reconcile(environment: Environment, namespace: str, service_account: s
     key = namespace, service_account
     if environment.settings.delivery != "secret":
         return None
+    place = environment.world.get(NAMESPACE, "", namespace)
+    if place and place["metadata"].get("deletionTimestamp"):
+        environment.credentials.pop((namespace, service_account), None)
+        return None
     if not environment.authority:
         return environment.now + dt.timedelta(seconds=1)
     name = certificate_secret_name(service_account)
@@ -54,13 +58,13 @@ async def reconcile(environment: Environment, namespace: str, service_account: s
         return environment.now + dt.timedelta(minutes=1)
     state = environment.authority[0]
     identity = SpiffeId(environment.settings.trust_domain, namespace, service_account)
-    held = _credential(stored)
+    held = stored_credential(stored)
     if held is None or stored is None or _stale(environment, stored, held, state, identity):
         held = issue_credential(
             state.issuer, identity, key=new_private_key(), now=environment.now, random=secrets.token_bytes,
             lifetime=environment.settings.credential_lifetime,
         )  # fmt: skip
-        stored = await environment.store.apply(SECRET, _secret(namespace, name, held, state))
+        stored = await environment.store.apply(SECRET, credential_secret(namespace, name, held, state.bundle))
         environment.metrics.certificates.labels("secret", "issued").inc()
     leaf = held.chain[0]
     notice = expiry_notice(str(identity), leaf, environment.now)
@@ -95,30 +99,7 @@ def _stale(
 ) -> bool:
     names = frozenset({str(identity)})
     holding = Holding(held.chain, held.key.public_key(), names, state.bundle, environment.now)
-    return renewal_reason(holding) is not None or _files(stored).get(TRUST_FILE) != state.bundle.to_pem()
-
-
-def _credential(stored: Object | None) -> Credential | None:
-    try:
-        return Credential.from_files(_files(stored))
-    except PemError:
-        return None
-
-
-def _files(stored: Object | None) -> dict[str, str]:
-    data = (stored or {}).get("data") or {}
-    return {name: base64.b64decode(text).decode("utf-8", "replace") for name, text in data.items()}
-
-
-def _secret(namespace: str, name: str, held: Credential, state: AuthorityState) -> Object:
-    files = held.to_files(state.bundle)
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"namespace": namespace, "name": name, "labels": dict(MANAGED_BY)},
-        "type": "kubernetes.io/tls",
-        "data": {file: base64.b64encode(text.encode()).decode() for file, text in files.items()},
-    }
+    return renewal_reason(holding) is not None or not holds_roots(stored, state.bundle)
 
 
 def _ours(stored: Object) -> bool:

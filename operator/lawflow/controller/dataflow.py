@@ -1,10 +1,11 @@
 """DataFlow: its verdict, where it is in force, and when to look again."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from lawflow import law
-from lawflow.controller.conditions import Observation
+from lawflow.controller.conditions import Observation, condition
 from lawflow.controller.references import references
 from lawflow.controller.settings import Environment
 from lawflow.controller.status import CREDENTIALS_UNKNOWN, WorkloadState, flow_status, invalid_status
@@ -45,7 +46,7 @@ async def reconcile(environment: Environment, namespace: str, name: str) -> dt.d
         sorted(workload_states(environment, flow), key=lambda state: (state.side != "source", state.kind, state.name)),
         previous,
         environment.now,
-        credentials=credentials_of(environment, flow),
+        credentials=credentials_of(environment, flow, previous),
         next_review=review,
         grants=grants_of(world, flow),
     )
@@ -64,15 +65,19 @@ def midnight(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time.min, dt.UTC)
 
 
-def credentials_of(environment: Environment, flow: DataFlow) -> Observation:
-    """CredentialsReady for a flow: that of its source's service account, or of the authority where it is in trouble."""
+def credentials_of(environment: Environment, flow: DataFlow, previous: Mapping[str, Any] | None) -> Observation:
+    """CredentialsReady for a flow: that of its source's service account, or of the authority where it is in trouble.
+
+    A controller that has just started and not looked yet stays with what its predecessor said.
+    """
+    before = condition(previous, "CredentialsReady")
+    said = Observation("CredentialsReady", before["status"], before["reason"], before["message"]) if before else None
     held = environment.credentials
-    authority = held.get(("", ""), CREDENTIALS_UNKNOWN)
-    if authority.status != "True":
+    authority = held.get(("", ""), said or CREDENTIALS_UNKNOWN)
+    if authority.status != "True" or environment.settings.delivery != "secret":
         return authority
-    if environment.settings.delivery != "secret":
-        return authority
-    return held.get((flow.metadata.namespace, flow.spec.source.service_account_name), CREDENTIALS_UNKNOWN)
+    own = held.get((flow.metadata.namespace, flow.spec.source.service_account_name))
+    return own or said or CREDENTIALS_UNKNOWN
 
 
 def workload_states(environment: Environment, flow: DataFlow) -> Iterator[WorkloadState]:

@@ -63,3 +63,16 @@ def verdict(flow: Object) -> Object:
     }
     found["reason"] = "" if found["lawful"] else why or "not evaluated yet"
     return found
+
+
+def changes(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> Object:
+    """The JSON merge patch (RFC 7396) that turns one object into another that holds no null."""
+    patch: Object = {name: None for name in before if name not in wanted}
+    for name, value in wanted.items():
+        held = before.get(name)
+        if isinstance(value, Mapping) and isinstance(held, Mapping):
+            if inner := changes(held, value):
+                patch[name] = inner
+        elif value != held:
+            patch[name] = value
+    return patch

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from lawflow.controller.break_glass import expiry, grants, told
 from lawflow.controller.events import announce
-from lawflow.controller.flow_index import flow_index
+from lawflow.controller.flow_index import changes, flow_index
 from lawflow.controller.network_policy import MANAGED_BY, network_policy
 from lawflow.controller.retry import INTERVAL, due, lacks_pods
 from lawflow.controller.settings import Environment
@@ -59,9 +59,18 @@ async def _write_index(environment: Environment, namespace: str) -> Object:
     await _tell_of_deleted_flows(environment, namespace, held, wanted)
     await _tell_of_grants(environment, namespace, wanted)
     if wanted["spec"] != before:
-        written = await environment.store.apply(FLOW_INDEX, wanted)
-        world.observe(FLOW_INDEX, written)
+        world.observe(FLOW_INDEX, await _store_index(environment, held, wanted))
     return wanted
+
+
+async def _store_index(environment: Environment, held: Object | None, wanted: Object) -> Object:
+    """By merge patch: server-side apply would write null where the last key of a map goes."""
+    if held is None:
+        return await environment.store.create(FLOW_INDEX, wanted)
+    metadata = held["metadata"]
+    version = {"resourceVersion": metadata["resourceVersion"]} if "resourceVersion" in metadata else {}
+    patch = {"metadata": version, "spec": changes(held["spec"], wanted["spec"])}
+    return await environment.store.patch(FLOW_INDEX, metadata["namespace"], metadata["name"], patch)
 
 
 async def _tell_of_deleted_flows(environment: Environment, namespace: str, held: Object | None, wanted: Object) -> None:

@@ -105,9 +105,8 @@ def test_killed_in_the_middle_it_resumes_without_loss_and_without_doubles(
             return set(flows) == set(names) and all(verdict["lawful"] for verdict in flows.values())
 
         eventually(complete, "an index with every flow")
-        told = eventually(
-            lambda: len(found := events(control_plane, namespace, "Lawful")) >= len(names) and found, "all events"
-        )
+        eventually(lambda: len(events(control_plane, namespace, "Lawful")) >= len(names), "all events")
+    told = events(control_plane, namespace, "Lawful")
     assert sorted(event["involvedObject"]["name"] for event in told) == sorted(names)
     assert control_plane.get("secret", "lawflow-authority", "-n", namespace)["metadata"]["uid"] == authority
 

@@ -1,0 +1,225 @@
+"""Credentials on a real API server: the authority, Secrets that are renewed, and pod certificates."""
+
+import base64
+import dataclasses
+import datetime as dt
+from collections.abc import AsyncIterator
+
+import pytest
+from cryptography import x509
+from tests.support import kubelet, merchant
+from tests.support.cluster import Cluster
+from tests.support.controlling import Clock, events_about, flow_is, running, until
+from tests.support.kubelet import Node
+
+from lawflow.controller.authority import BUNDLE_NAME, REPLACE_ROOT, SECRET_NAME
+from lawflow.controller.conditions import condition
+from lawflow.controller.engine import Controller
+from lawflow.controller.settings import Settings
+from lawflow.identity.bundle import TrustBundle
+from lawflow.identity.credential import Credential
+from lawflow.identity.pem import certificates_from_pem, fingerprint
+from lawflow.identity.x509_svid import verify_x509_svid
+from lawflow.inject.pod import inject_pod
+from lawflow.inject.result import Injected
+from lawflow.inject.settings import IdentityData, InjectionSettings, SidecarRelease
+from lawflow.model.kinds import CONFIG_MAP, DATA_CONTROLLER, DATA_FLOW, DATASET, POD, POD_CERTIFICATE_REQUEST, SECRET
+from lawflow.store.protocol import Object, Store
+
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
+
+FLOW = "orders-to-psp"
+INJECTION = InjectionSettings(SidecarRelease("0.1.0", "lawflow/sidecar:0.1.0", "{}"))
+
+
+async def files(store: Store, namespace: str, name: str) -> dict[str, str]:
+    secret = await store.get(SECRET, namespace, name)
+    data: dict[str, str] = (secret or {}).get("data", {})
+    return {key: base64.b64decode(text).decode() for key, text in data.items()}
+
+
+async def leaf(store: Store, namespace: str) -> x509.Certificate | None:
+    found = await files(store, namespace, "lawflow-orders")
+    return Credential.from_files(found).chain[0] if found else None
+
+
+async def bundle(store: Store, namespace: str) -> TrustBundle:
+    found = await until(lambda: store.get(CONFIG_MAP, namespace, BUNDLE_NAME), "a trust bundle")
+    return TrustBundle.from_pem("cluster.local", found["data"]["ca.crt"])
+
+
+@pytest.mark.usefixtures("controller")
+async def test_a_secret_holds_the_certificate_of_its_service_account_and_the_roots(
+    store: Store, namespace: str, clock: Clock
+) -> None:
+    await store.create(DATA_FLOW, merchant.flow(namespace))
+    await until(lambda: leaf(store, namespace), "a certificate")
+    held = await files(store, namespace, "lawflow-orders")
+    roots = TrustBundle.from_pem("cluster.local", held["ca.crt"])
+    assert roots == await bundle(store, namespace)
+    identity = verify_x509_svid(Credential.from_files(held).chain, roots, clock())
+    assert str(identity) == f"spiffe://cluster.local/ns/{namespace}/sa/orders"
+
+
+@pytest.mark.usefixtures("controller")
+async def test_a_certificate_is_renewed_at_half_of_its_life(store: Store, namespace: str, clock: Clock) -> None:
+    await store.create(DATA_FLOW, merchant.flow(namespace))
+    first = await until(lambda: leaf(store, namespace), "a certificate")
+    clock.advance(dt.timedelta(minutes=20))
+    clock.advance(dt.timedelta(minutes=14))
+
+    async def another() -> x509.Certificate | None:
+        found = await leaf(store, namespace)
+        return found if found and found.serial_number != first.serial_number else None
+
+    second = await until(another, "a renewed certificate")
+    assert second.not_valid_after_utc > first.not_valid_after_utc
+
+
+@pytest.mark.usefixtures("controller")
+async def test_a_certificate_that_no_flow_needs_any_more_is_removed(store: Store, namespace: str) -> None:
+    await store.create(DATA_FLOW, merchant.flow(namespace))
+    await until(lambda: leaf(store, namespace), "a certificate")
+    await store.delete(DATA_FLOW, namespace, FLOW)
+
+    async def gone() -> bool:
+        return await store.get(SECRET, namespace, "lawflow-orders") is None
+
+    await until(gone, "no Secret")
+
+
+@pytest.mark.usefixtures("controller")
+async def test_a_secret_of_somebody_else_is_left_alone_and_named(store: Store, namespace: str, acme: str) -> None:
+    metadata = {"namespace": namespace, "name": "lawflow-orders"}
+    await store.create(SECRET, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"a": "Yg=="}})
+    await store.create(DATA_CONTROLLER, merchant.data_controller(acme))
+    await store.create(DATASET, merchant.dataset(namespace, acme))
+    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme))
+    status = await flow_is(store, namespace, FLOW, "CredentialsReady", "False", "NameTaken")
+    assert "lawflow-orders" in condition(status, "CredentialsReady")["message"]
+    assert condition(status, "Ready")["status"] == "False"
+    assert await files(store, namespace, "lawflow-orders") == {"a": "b"}
+
+
+async def test_the_authority_outlives_the_controller(
+    store: Store, settings: Settings, clock: Clock, namespace: str
+) -> None:
+    async with running(store, settings, clock):
+        first = await bundle(store, namespace)
+        stored = await until(lambda: store.get(SECRET, namespace, SECRET_NAME), "the authority")
+    async with running(store, settings, clock) as controller:
+
+        async def loaded() -> bool:
+            return bool(controller.environment.authority)
+
+        await until(loaded, "the authority is loaded")
+        assert controller.environment.authority[0].bundle == first
+    again = await store.get(SECRET, namespace, SECRET_NAME)
+    assert again
+    assert again["metadata"]["resourceVersion"] == stored["metadata"]["resourceVersion"]
+
+
+@pytest.mark.usefixtures("controller")
+async def test_a_root_is_replaced_in_three_steps_and_certificates_stay_trusted(
+    store: Store, namespace: str, clock: Clock, controller: Controller
+) -> None:
+    await store.create(DATA_FLOW, merchant.flow(namespace))
+    await until(lambda: leaf(store, namespace), "a certificate")
+    (old,) = (await bundle(store, namespace)).roots
+    patch = {"metadata": {"annotations": {REPLACE_ROOT: fingerprint(old)}}}
+    await store.patch(SECRET, namespace, SECRET_NAME, patch)
+
+    async def trusted_with(count: int) -> TrustBundle | None:
+        held = await files(store, namespace, "lawflow-orders")
+        roots = TrustBundle.from_pem("cluster.local", held["ca.crt"])
+        if len(roots.roots) != count:
+            return None
+        verify_x509_svid(Credential.from_files(held).chain, roots, clock())
+        return roots
+
+    clock.advance(dt.timedelta(minutes=2))
+    both = await until(lambda: trusted_with(2), "both roots are trusted")
+    assert old in both.roots
+    clock.advance(dt.timedelta(minutes=61))
+
+    async def switched() -> bool:
+        return controller.environment.authority[0].rotation.issuing != old
+
+    await until(switched, "the new root issues")
+    assert len(await events_about(store, namespace, SECRET_NAME, "IssuerSwitched")) == 1
+    clock.advance(dt.timedelta(days=8))
+    alone = await until(lambda: trusted_with(1), "the new root is trusted alone")
+    assert old not in alone.roots
+
+
+def raw_pod(namespace: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": namespace, "name": "orders"},
+        "spec": {"serviceAccountName": "orders", "containers": [{"name": "app", "image": "app"}]},
+    }
+
+
+@pytest.fixture
+async def signer(store: Store, settings: Settings) -> AsyncIterator[Controller]:
+    """A controller that signs pod certificates, on the wall clock that the API server checks them against."""
+    signing = dataclasses.replace(settings, delivery="podCertificate", injection=INJECTION)
+    async with running(store, signing, lambda: dt.datetime.now(dt.UTC)) as controller:
+        yield controller
+
+
+async def requested(control_plane: Cluster, node: Node, store: Store, pod: Object) -> kubelet.PodCertificate:
+    bound = kubelet.bind(control_plane, node, await store.create(POD, pod))
+    return kubelet.request_pod_certificate(control_plane, node, bound)
+
+
+async def answer(store: Store, made: kubelet.PodCertificate) -> Object:
+    metadata = made.request["metadata"]
+
+    async def look() -> Object | None:
+        found = await store.get(POD_CERTIFICATE_REQUEST, metadata["namespace"], metadata["name"])
+        status: Object = (found or {}).get("status") or {}
+        return status if status.get("conditions") else None
+
+    return await until(look, "an answer")
+
+
+@pytest.mark.usefixtures("signer", "service_account")
+async def test_the_genuine_sidecar_of_a_live_pod_gets_a_certificate(
+    store: Store, namespace: str, node: Node, control_plane: Cluster
+) -> None:
+    injected = inject_pod(raw_pod(namespace), INJECTION, IdentityData())
+    assert isinstance(injected, Injected)
+    made = await requested(control_plane, node, store, injected.pod)
+    status = await answer(store, made)
+    assert [each["type"] for each in status["conditions"]] == ["Issued"]
+    chain = certificates_from_pem(status["certificateChain"])
+    identity = verify_x509_svid(chain, await bundle(store, namespace), dt.datetime.now(dt.UTC))
+    assert str(identity) == f"spiffe://cluster.local/ns/{namespace}/sa/orders"
+    assert chain[0].public_key() == made.key.public_key()
+
+
+@pytest.mark.usefixtures("signer", "service_account")
+async def test_a_pod_whose_sidecar_was_changed_is_denied(
+    store: Store, namespace: str, node: Node, control_plane: Cluster
+) -> None:
+    injected = inject_pod(raw_pod(namespace), INJECTION, IdentityData())
+    assert isinstance(injected, Injected)
+    injected.pod["spec"]["initContainers"][0]["image"] = "somebody/else:1"
+    status = await answer(store, await requested(control_plane, node, store, injected.pod))
+    (denied,) = status["conditions"]
+    assert (denied["type"], denied["reason"]) == ("Denied", "SidecarNotGenuine")
+
+
+@pytest.mark.usefixtures("signer", "service_account")
+async def test_a_pod_whose_app_mounts_the_certificate_is_denied(
+    store: Store, namespace: str, node: Node, control_plane: Cluster
+) -> None:
+    injected = inject_pod(raw_pod(namespace), INJECTION, IdentityData())
+    assert isinstance(injected, Injected)
+    mount = {"name": "lawflow-certificate", "mountPath": "/stolen"}
+    injected.pod["spec"]["containers"][0]["volumeMounts"] = [mount]
+    status = await answer(store, await requested(control_plane, node, store, injected.pod))
+    (denied,) = status["conditions"]
+    assert (denied["type"], denied["reason"]) == ("Denied", "VolumeExposed")
