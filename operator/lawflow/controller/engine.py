@@ -15,6 +15,7 @@ from lawflow.controller import (
     dataset,
     namespace,
     pod_certificate_request,
+    serving,
 )  # fmt: skip
 from lawflow.controller.affected import affected
 from lawflow.controller.queue import Key
@@ -41,9 +42,10 @@ RECONCILERS: Mapping[str, Reconcile] = {
     NAMESPACE.name: namespace.reconcile,
     authority.KIND: authority.reconcile,
     certificate.KIND: certificate.reconcile,
+    serving.KIND: serving.reconcile,
     POD_CERTIFICATE_REQUEST.name: pod_certificate_request.reconcile,
 }
-"""By the kind of key; those of authority and certificate are no kinds of objects but of duties."""
+"""By the kind of key; those of authority, certificate and serving are no kinds of objects but of duties."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +77,7 @@ class Controller:
                 self.observe(kind, obj, deleted=True)
             for obj in listed:
                 self.observe(kind, obj)
-        self.queue.add(authority.KEY)
+        self.queue.add(authority.KEY, serving.KEY)
 
     async def run(self) -> None:
         """Work for ever: reconcile, wake what is due, list anew now and then. Call resync() first."""

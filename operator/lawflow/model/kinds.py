@@ -97,6 +97,15 @@ CRON_JOB = Kind("batch", "v1", "CronJob", "cronjobs")
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
 POD_CERTIFICATE_REQUEST = Kind("certificates.k8s.io", "v1", "PodCertificateRequest", "podcertificaterequests")
+MUTATING_WEBHOOK_CONFIGURATION = Kind(
+    "admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", False
+)
+VALIDATING_WEBHOOK_CONFIGURATION = Kind(
+    "admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", False
+)
+ADMISSION_POLICY_BINDING = Kind(
+    "admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", False
+)
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 
 WORKLOAD_KINDS: tuple[Kind, ...] = (
