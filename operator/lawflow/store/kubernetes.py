@@ -114,6 +114,22 @@ class KubernetesStore:
         """Create an object; ConflictError where it exists."""
         return await self._call("POST", kind, kind.path(_namespace(obj)), body=obj)
 
+    async def try_create(self, kind: Kind, obj: Object) -> tuple[str, ...]:
+        """Have the API server admit an object and not store it; returns its warnings, as HTTP has them (RFC 9111).
+
+        Raises StoreError where it refuses.
+        """
+        path = kind.path(_namespace(obj))
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        try:
+            async with await self._send("POST", path, {"dryRun": "All"}, obj, timeout=timeout) as response:
+                content = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise StoreError(f"POST {path}: {type(error).__name__}: {error}") from None
+        if response.status >= 400:
+            raise _error("POST", kind, path, response.status, content)
+        return tuple(response.headers.getall("Warning", ()))
+
     async def apply(self, kind: Kind, obj: Object, manager: str = FIELD_MANAGER) -> Object:
         """Server-side apply with force: the fields named are this manager's from now on."""
         path = kind.path(_namespace(obj), obj["metadata"]["name"])
