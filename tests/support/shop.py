@@ -1,89 +1,112 @@
-"""A namespace behind the gate: service accounts named after what the law says of their flows."""
+"""The shop of the demonstration as a running folder, for tests against real Envoys."""
 
-import uuid
+import asyncio
+import contextlib
+import datetime as dt
+import shutil
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import resources
+from pathlib import Path
 
-from tests.support.cluster import Cluster, User
-from tests.support.gate import namespace, pod, refusal, workload, write_index
-from tests.support.waiting import eventually
+from lawflow.standalone.engine import Standalone, StandaloneSettings, standalone
+from lawflow.standalone.report import Event
+from lawflow.standalone.traffic import Client, Response, invoice_app
 
-Object = dict[str, Any]
+SECONDS = 60.0
+"""Longest wait for anything; far above what it takes, so that only a defect meets it."""
+BILLING = "billing.shop.svc"
+SERVER_NAME = "p8080.billing.shop.svc"
+PORT = 8080
 
-LAWFUL, UNLAWFUL, CLOSED, NONE = "lawful", "unlawful", "closed", "none"
-"""Service accounts; the flow of each is called the same. ``closed`` was lawful once, ``none`` has no flow."""
 
-REASON = "GDPR-28-3-agreement-missing (28(3)) at .spec.destination.agreement: conclude one and declare it"
-FLOWS: Object = {
-    LAWFUL: {"lawful": True, "everLawful": True},
-    UNLAWFUL: {"lawful": False, "reason": REASON},
-    CLOSED: {"lawful": False, "everLawful": True, "reason": REASON},
-}
-INDEX: Object = {"serviceAccounts": {name: [name] for name in FLOWS}, "flows": FLOWS}
+def write_shop(folder: Path, app_port: int) -> Path:
+    """The demonstration's manifests in ``folder``, with the app at ``app_port``; returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with resources.as_file(resources.files("lawflow.standalone").joinpath("demo")) as packaged:
+        shutil.copytree(packaged, folder, dirs_exist_ok=True)
+    file = folder / "shop.yaml"
+    file.write_text(file.read_text().replace("18080", str(app_port)))
+    return file
+
+
+@dataclass
+class Heard:
+    """What the engine reported."""
+
+    events: list[Event] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, event: Event) -> None:
+        self.events.append(event)
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def count(self, kind: str) -> int:
+        return sum(event.kind == kind for event in self.events)
+
+    async def until(self, condition: Callable[[], object], expected: str) -> None:
+        """Return once ``condition`` holds; it is asked at each event."""
+        try:
+            async with asyncio.timeout(SECONDS):
+                while not condition():
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"never seen: {expected}; heard: {self.events}") from None
 
 
 @dataclass
 class Shop:
-    """The namespace, and short ways to put something into it."""
+    """A running shop."""
 
-    cluster: Cluster
-    name: str
-    index: Object = field(default_factory=lambda: dict(INDEX))
+    running: Standalone
+    heard: Heard
+    file: Path
 
-    def workload(self, service_account: str, kind: str = "Deployment", **more: Any) -> Object:
-        """A workload of that service account."""
-        return workload(f"{service_account}-app", self.name, service_account, kind, **more)
+    @property
+    def billing_from_orders(self) -> str:
+        """Where the app of orders calls billing."""
+        return self.running.loopback("shop", "orders", BILLING)
 
-    def pod(self, service_account: str, **metadata: Any) -> Object:
-        """A pod of that service account, without a sidecar."""
-        return pod(f"{service_account}-pod", self.name, service_account, **metadata)
+    def edit(self, before: str, after: str) -> None:
+        """Change the manifests as an editor would."""
+        text = self.file.read_text()
+        assert before in text
+        self.file.write_text(text.replace(before, after))
 
-    def refusal(self, obj: Object, *flags: str, user: User | None = None) -> str:
-        """Why the object may not be created; empty where it was."""
-        return refusal(self.cluster, obj, *flags, user=user)
+    async def order(self, method: str = "GET", path: str = "/invoices/17") -> Response:
+        """One request of the app of orders to billing, on a connection of its own."""
+        client = Client(self.billing_from_orders, PORT, server_name="billing.shop")
+        try:
+            return await client.request(method, path)
+        finally:
+            await client.close()
 
-    def refused_update(self, obj: Object, *flags: str, user: User | None = None) -> str:
-        """Why the object may not be replaced by this one; empty where it was."""
-        done = self.cluster.kubectl("replace", "--filename=-", *flags, input=obj, user=user, check=False)
-        return done.stderr if done.returncode else ""
-
-    def kubectl(self, *arguments: str, **more: Any) -> str:
-        """What kubectl prints, on both channels; AssertionError where it fails."""
-        done = self.cluster.kubectl(*arguments, f"--namespace={self.name}", **more)
-        return done.stdout + done.stderr
-
-    def label(self, *labels: str) -> None:
-        """Change labels of the namespace, as the administrator."""
-        self.cluster.kubectl("label", "namespace", self.name, "--overwrite", *labels)
-
-    def write_index(self, probe: Object, refused: bool, **changes: Any) -> None:
-        """Change the index, and return when the API server heeds it, as the (refused) probe tells."""
-        self.index |= changes
-        write_index(self.cluster, self.name, **self.index)
-        eventually(
-            lambda: bool(self.refusal(probe, "--dry-run=server")) == refused,
-            f"the change of the index heeded: {probe['metadata']['name']} {'refused' if refused else 'admitted'}",
-        )
-
-    def close(self) -> None:
-        """Delete the namespace."""
-        self.cluster.kubectl("delete", "namespace", self.name, "--wait=false", "--ignore-not-found")
-        self.cluster.kubectl("delete", "pods", "--all", "-n", self.name, "--grace-period=0", "--force", "--wait=false")
+    async def order_until(self, status: int, method: str = "GET", path: str = "/invoices/17") -> Response:
+        """Repeat a request until it is answered with ``status``."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                with contextlib.suppress(ConnectionRefusedError):
+                    response = await self.order(method, path)
+                    if response.status == status:
+                        return response
+                await asyncio.sleep(0.02)
 
 
-def open_shop(cluster: Cluster, **labels: str) -> Shop:
-    """A new namespace that has opted in; returns when the API server heeds its index."""
-    shop = Shop(cluster, f"shop-{uuid.uuid4().hex[:8]}")
-    cluster.apply(namespace(shop.name, **{"lawflow.dev/inject": "enabled"}, **labels))
-    accounts = [{"apiVersion": "v1", "kind": "ServiceAccount",
-                 "metadata": {"name": name, "namespace": shop.name}} for name in (*FLOWS, NONE)]  # fmt: skip
-    cluster.apply(*accounts)
-    write_index(cluster, shop.name, **shop.index)
-    eventually(
-        lambda: (
-            not shop.refusal(shop.workload(LAWFUL), "--dry-run=server")
-            and (labels or "GDPR-28-3" in shop.refusal(shop.workload(UNLAWFUL), "--dry-run=server"))
-        ),
-        "the namespace's index heeded",
-    )
-    return shop
+@contextlib.asynccontextmanager
+async def running_shop(
+    folder: Path, life: dt.timedelta = dt.timedelta(hours=1), extra: str = ""
+) -> AsyncIterator[Shop]:
+    """The shop with both sidecars ready and the first request through; ``extra`` is more YAML."""
+    heard = Heard()
+    async with invoice_app() as port:
+        file = write_shop(folder, port)
+        if extra:
+            (folder / "extra.yaml").write_text(extra)
+        async with standalone(StandaloneSettings(folder, certificate_life=life), heard.take) as running:
+            async with asyncio.timeout(SECONDS):
+                await running.sidecar("shop", "orders")
+                await running.sidecar("shop", "billing")
+            shop = Shop(running, heard, file)
+            await shop.order_until(200)
+            yield shop

@@ -6,7 +6,6 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -85,15 +84,4 @@ def up(
         asyncio.run(run(settings))
     except (EnvoyError, FolderInUseError, StoreError, LegalDataError, OSError) as error:
         raise click.ClickException(str(error)) from None
-    except BaseExceptionGroup as group:
-        first = next(_leaves(group))
-        raise click.ClickException(f"{type(first).__name__}: {first}") from group
     return 0
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error

@@ -45,9 +45,13 @@ def network_filter(stat_prefix: str, rules: Iterable[Rule]) -> Resource:
 
 
 def path_pattern(template: str) -> str:
-    """A path template as a regular expression (RE2): ``{name}`` is one segment or a part of one, never more."""
+    """A path template as a regular expression (RE2): ``{name}`` is one segment or a part of one, never more.
+
+    Path parameters (``;name=value``, RFC 3986 section 3.3) never match: they would carry what nobody declared, and
+    apps disagree with each other about where ``/a/..;/b`` leads.
+    """
     literals = _PARAMETER.split(template)
-    return "[^/]+".join(re.escape(literal) for literal in literals)
+    return "[^/;]+".join(re.escape(literal) for literal in literals)
 
 
 def _permission(operation: Operation) -> Resource:

@@ -26,7 +26,6 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
     name = f"{direction}/{port.name}"
     return {
         "name": name,
-        "ignore_path_parameters_in_path_matching": True,
         "validate_clusters": False,
         "request_headers_to_remove": _removed(port.open_rules),
         "virtual_hosts": [
@@ -37,7 +36,9 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
                     {
                         "match": {"prefix": "/"},
                         "route": {"cluster": name, "timeout": "0s", "retry_policy": _RETRY},
-                        "metadata": {"filter_metadata": {METADATA: {"port": port.name, "flows": _flows(port.rules)}}},
+                        "metadata": {
+                            "filter_metadata": {METADATA: {"port": port.name, "flows": _flows(port.rules, direction)}}
+                        },
                     }
                 ],
                 "typed_per_filter_config": {
@@ -67,6 +68,10 @@ def _removed(rules: Iterable[Rule]) -> list[str]:
     return [name for name in PERSONAL_HEADERS if name not in declared]
 
 
-def _flows(rules: Iterable[Rule]) -> str:
-    named = [f"{rule.flow} is closed: {rule.closed}" if rule.closed else f"{rule.flow} is open" for rule in rules]
+def _flows(rules: Iterable[Rule], direction: str) -> str:
+    """Which flows there are. Why one is closed is for its own source to know, not for every peer of the receiver."""
+    named = []
+    for rule in rules:
+        state = f"closed: {rule.closed}" if direction == "outbound" else "closed"
+        named.append(f"{rule.flow} is {state if rule.closed else 'open'}")
     return "; ".join(named) or "none"

@@ -133,12 +133,16 @@ async def standalone(settings: StandaloneSettings, report: Report) -> AsyncItera
                         watch(store, world, snapshots, SYSTEM_NAMESPACE),
                         note_acknowledgements(service, store),
                         _tell_rejections(service, report),
+                        _watch_authority(environment, settings),
                         host.run(),
                     )
                 ]
                 yield Standalone(settings, store, environment, sidecars, service, port)
                 for task in tasks:
                     task.cancel()
+        except BaseExceptionGroup as group:
+            # Who uses the context is told what went wrong, not how it was run.
+            raise _first(group) from group
         finally:
             await sidecars.close()
             await server.stop(None)
@@ -219,6 +223,13 @@ async def _tell_rejections(service: DiscoveryService, report: Report) -> None:
         await answered.wait()
 
 
+async def _watch_authority(environment: Environment, settings: StandaloneSettings) -> None:
+    """Look at the authority often enough for lives that are shorter than a cluster's."""
+    while True:
+        await asyncio.sleep(min(60.0, settings.certificate_life.total_seconds() / 8))
+        environment.queue.add(authority.KEY)
+
+
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
     (folder / STATE).mkdir(mode=0o700, exist_ok=True)
@@ -237,3 +248,8 @@ def _clear(state: Path) -> None:
     """Remove what speaks of running sidecars, also where the last run was killed."""
     for name in ("sidecars", "objects/Pod", "objects/EndpointSlice", "status/Pod"):
         shutil.rmtree(state / name, ignore_errors=True)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lawflow.identity.credential import Credential
 from lawflow.identity.pem import certificates_to_pem, private_key_to_pem
@@ -35,7 +36,7 @@ class Response:
 
 @contextlib.asynccontextmanager
 async def invoice_app(host: str = "127.0.0.1") -> AsyncIterator[int]:
-    """An app that answers every request with the invoice in its path and who asked; yields its port."""
+    """An app that answers with the invoice in the path, who asked, and the names of headers; yields its port."""
     open_connections: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,7 +46,7 @@ async def invoice_app(host: str = "127.0.0.1") -> AsyncIterator[int]:
                 line, headers = await _head(reader)
                 await reader.readexactly(int(headers.get("content-length", "0")))
                 path = line.split(" ")[1]
-                answer = {"invoice": path.rpartition("/")[2], "caller": caller(headers)}
+                answer = {"invoice": path.rpartition("/")[2], "caller": caller(headers), "headers": sorted(headers)}
                 body = json.dumps(answer).encode()
                 head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)
@@ -100,10 +101,15 @@ class Client:
 
     def peer_spiffe_id(self) -> str:
         """The SPIFFE id in the certificate that the other end presented; empty without TLS."""
-        if self._streams is None:
-            return ""
-        certificate = self._streams[1].get_extra_info("peercert") or {}
-        return next((name for kind, name in certificate.get("subjectAltName", ()) if kind == "URI"), "")
+        return next((name for kind, name in self._peer().get("subjectAltName", ()) if kind == "URI"), "")
+
+    def peer_serial_number(self) -> str:
+        """The serial number of the certificate that the other end presented; empty without TLS."""
+        return str(self._peer().get("serialNumber", ""))
+
+    def _peer(self) -> dict[str, Any]:
+        found = self._streams[1].get_extra_info("peercert") if self._streams else None
+        return found or {}
 
     async def close(self) -> None:
         """Close the connection; the next request opens another."""
