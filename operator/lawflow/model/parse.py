@@ -1,5 +1,6 @@
 """Plain objects to types; what does not fit becomes problems with a path and a fix, never a traceback."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -46,9 +47,15 @@ def parse(obj: Mapping[str, Any]) -> CustomResource:
     """
     kind = _kind(obj)
     try:
-        return kind.model.model_validate(obj)
+        # As JSON and strictly, because the API server takes no "80" for a number and no "true" for a boolean.
+        return kind.model.model_validate_json(json.dumps(obj, default=_plain), strict=True)
     except ValidationError as error:
         raise InvalidObjectError([_problem(kind, details) for details in error.errors(include_url=False)]) from None
+
+
+def _plain(value: object) -> object:
+    """What JSON has no type for: read-only maps, and the dates of YAML loaders that know some."""
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def suggestion(word: str, candidates: Sequence[str]) -> str:

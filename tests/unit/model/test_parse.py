@@ -52,6 +52,9 @@ def test_a_violated_constraint_is_a_problem_at_its_field(obj: dict[str, Any], pa
         ("spec.subjects.countries", [False], ".spec.subjects.countries[0]", "False is not a string", "quote it"),
         ("spec.retention.period", "10 years", ".spec.retention.period", "form that is asked for", "it must match"),
         ("spec.source.role", "owner", ".spec.source.role", "unsupported value 'owner'", "'controller'"),
+        ("spec.destination.service.port", "80", ".spec.destination.service.port", "valid integer", "correct"),
+        ("spec.security.encryptionAtRest", "true", ".spec.security.encryptionAtRest", "valid boolean", "correct"),
+        ("spec.security.lastTested", "2026-02-30", ".spec.security.lastTested", "date", "correct"),
         ("spec.destination.service.port", 0, ".spec.destination.service.port", "greater than or equal to 1", "correct"),
     ],
 )
