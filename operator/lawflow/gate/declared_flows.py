@@ -1,28 +1,28 @@
-"""Refuses pods that declare flows where no FlowIndex says anything about them.
+"""Refuses pods that declare flows where the policy over the FlowIndex does not reach.
 
-A namespace without an index has not opted in, or has done so a moment ago. A pod that names its flows asks that they
-hold; nobody could tell whether they do. Pods that declare nothing are none of this policy's business.
+Such a namespace has not opted in, or has done so a moment ago and is not indexed yet. A pod that names its flows asks
+that they hold; nobody could tell whether they do. Pods that declare nothing are none of this policy's business.
 """
 
 from lawflow.gate import cel
-from lawflow.gate.policy import Policy, Validation, index_ready, none_of, workload_rules
+from lawflow.gate.policy import Policy, Validation, none_of, workload_rules
 from lawflow.gate.settings import GateSettings
 from lawflow.model import labels
 
 _MESSAGE = f"""
   "DataFlow " + variables.added[0] + " is declared, and not evaluated in namespace " + request.namespace
-    + (namespaceObject.metadata.?labels[?{cel.text(labels.INJECT)}].orValue("") == "enabled"
+    + (variables.optedIn
         ? ", which Lawflow's controller has not indexed yet; the pod is admitted once it has"
         : ", which has not opted in; label it {labels.INJECT}=enabled, or remove the annotation {labels.FLOWS}")
 """
 
 
 def policy(settings: GateSettings) -> Policy:
-    """The policy for namespaces without a FlowIndex."""
+    """The policy for all namespaces but those that have opted in and been indexed."""
     return Policy(
         "lawflow-declared-flows",
         rules=workload_rules("CREATE", "UPDATE"),
-        namespaces=[index_ready(False), none_of(settings.untouched)],
+        namespaces=[none_of(settings.untouched)],
         enforceable=True,
         conditions={
             "not-being-deleted": cel.NOT_BEING_DELETED,
@@ -36,12 +36,15 @@ def policy(settings: GateSettings) -> Policy:
             "declared": cel.declared("variables.template"),
             "declaredBefore": f'request.operation == "CREATE" ? [] : {cel.declared("variables.templateBefore")}',
             "added": "variables.declared.filter(name, !(name in variables.declaredBefore))",
+            "optedIn": f'namespaceObject.metadata.?labels[?{cel.text(labels.INJECT)}].orValue("") == "enabled"',
+            "indexed": f"{cel.text(labels.INDEX_READY)} in namespaceObject.metadata.?labels.orValue({{}})",
             "refused": 'request.kind.kind == "Pod" || '
             f'namespaceObject.metadata.?labels[?{cel.text(labels.MISSING)}].orValue("") == "deny"',
         },
         validations=[
             Validation(
-                f"size(variables.added) == 0 || !variables.refused || ({cel.bypassed()})",
+                "variables.optedIn && variables.indexed || size(variables.added) == 0 || !variables.refused"
+                f" || ({cel.bypassed()})",
                 _MESSAGE.strip(),
             )
         ],

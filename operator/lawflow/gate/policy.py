@@ -106,9 +106,9 @@ def not_opted_in() -> Object:
     return _requirement(labels.INJECT, "NotIn", "enabled")
 
 
-def index_ready(ready: bool = True) -> Object:
-    """The controller has (or has not) written the namespace's index."""
-    return _requirement(labels.INDEX_READY, "Exists" if ready else "DoesNotExist")
+def index_ready() -> Object:
+    """The controller has written the namespace's index."""
+    return _requirement(labels.INDEX_READY, "Exists")
 
 
 def none_of(namespaces: Sequence[str]) -> Object:

@@ -6,7 +6,7 @@ for the current release and the two before it.
 """
 
 from lawflow.gate import cel
-from lawflow.gate.policy import Policy, Validation, index_ready, none_of, rule
+from lawflow.gate.policy import Policy, Validation, index_ready, none_of, opted_in, rule
 from lawflow.gate.settings import GateSettings
 from lawflow.model import sidecar as contract
 
@@ -56,7 +56,7 @@ def policy(settings: GateSettings) -> Policy:
     return Policy(
         "lawflow-sidecar-genuine",
         rules=[rule("", ["pods"], "CREATE", "UPDATE")],
-        namespaces=[index_ready(), none_of(settings.untouched)],
+        namespaces=[opted_in(), index_ready(), none_of(settings.untouched)],
         reads_index=True,
         conditions={
             "not-being-deleted": cel.NOT_BEING_DELETED,

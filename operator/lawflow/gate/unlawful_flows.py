@@ -7,7 +7,7 @@ controller recreates for it still starts.
 """
 
 from lawflow.gate import cel
-from lawflow.gate.policy import Policy, Validation, index_ready, none_of, workload_rules
+from lawflow.gate.policy import Policy, Validation, index_ready, none_of, opted_in, workload_rules
 from lawflow.gate.settings import GateSettings
 from lawflow.model import labels
 
@@ -53,11 +53,11 @@ _MISSING_MESSAGE = f"""
 
 
 def policy(settings: GateSettings) -> Policy:
-    """The policy over the FlowIndex, for namespaces that have one."""
+    """The policy over the FlowIndex, for namespaces that have opted in and been indexed."""
     return Policy(
         "lawflow-unlawful-flows",
         rules=workload_rules("CREATE", "UPDATE"),
-        namespaces=[index_ready(), none_of(settings.untouched)],
+        namespaces=[opted_in(), index_ready(), none_of(settings.untouched)],
         reads_index=True,
         enforceable=True,
         conditions={

@@ -9,6 +9,7 @@ from lawflow.inject.settings import InjectionSettings
 from lawflow.model.base import GROUP
 from lawflow.webhook.access import Access
 from lawflow.webhook.admission_review import MalformedReviewError, Object, read_request, write_response
+from lawflow.webhook.break_glass import with_user_noted
 from lawflow.webhook.decision import Decision
 from lawflow.webhook.http import Request, Response, text
 from lawflow.webhook.knowledge import Knowledge
@@ -98,7 +99,10 @@ class Admission:
         if (request.get("kind") or {}).get("group") == GROUP:
             return review_resource(request, view, self._knowledge.context, now.date())
         decision = review_workload(request, view, now)
-        return with_sidecar(decision, request, self._knowledge, self._injection) if path == MUTATE else decision
+        return self._patched(decision, request) if path == MUTATE else decision
+
+    def _patched(self, decision: Decision, request: Object) -> Decision:
+        return with_user_noted(with_sidecar(decision, request, self._knowledge, self._injection), request)
 
     async def _break_glass(self, request: Object, decision: Decision, path: str) -> Response:
         user = request.get("userInfo") or {}
@@ -107,7 +111,7 @@ class Admission:
             _log.warning("the gate was passed by break-glass", extra={"user": name, "uid": request["uid"]})
             decision = passed_by_break_glass(decision, name)
             if path == MUTATE:
-                decision = with_sidecar(decision, request, self._knowledge, self._injection)
+                decision = self._patched(decision, request)
         return self._answer(request, decision, path)
 
     def _answer(self, request: Object, decision: Decision, path: str) -> Response:

@@ -119,6 +119,11 @@ def passed_by_break_glass(decision: Decision, user: str) -> Decision:
     return replace(decision, allowed=True, message="", warnings=warnings, audit={**decision.audit, BREAK_GLASS: told})
 
 
+def by_cluster_controller(request: Object) -> bool:
+    """Whether one of the cluster's own controllers acts: it copies what users were allowed to write."""
+    return str((request.get("userInfo") or {}).get("username", "")).startswith(_CLUSTER_CONTROLLERS)
+
+
 def _told(obstacle: _Obstacle) -> tuple[str, str, Sequence[Any]]:
     return obstacle.flow, obstacle.state, obstacle.verdict.findings if obstacle.verdict else ()
 
@@ -151,7 +156,7 @@ def _grant_keys(request: Object, obj: Object) -> Iterator[str]:
     metadata = obj["metadata"]
     yield f"{obj.get('kind')}/{metadata.get('name') or request.get('name', '')}"
     owner = _controller(obj)
-    if owner is None or not str((request.get("userInfo") or {}).get("username", "")).startswith(_CLUSTER_CONTROLLERS):
+    if owner is None or not by_cluster_controller(request):
         return
     yield f"{owner['kind']}/{owner['name']}"
     stem = str(owner["name"]).rpartition("-")[0]

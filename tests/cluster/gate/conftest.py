@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from tests.support.cluster import Cluster
 from tests.support.gate import AdmissionServer, backstop, definitions, namespace, webhooks
-from tests.support.shop import Shop, open_shop
+from tests.support.gated_shop import Shop, open_shop
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from tests.support.cluster import Cluster
-from tests.support.gate import pod, refusal, workload
-from tests.support.shop import CLOSED, LAWFUL, NONE, UNLAWFUL, Shop, open_shop
+from tests.support.gate import pod, refusal, workload, write_index
+from tests.support.gated_shop import CLOSED, LAWFUL, NONE, UNLAWFUL, Shop, open_shop
+from tests.support.sidecars import injected
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.cluster
@@ -25,7 +26,7 @@ def of_kind(kind: str, shop: Shop, service_account: str) -> Object:
     finite["spec"]["restartPolicy"] = "Never"
     match kind:
         case "Pod":
-            return shop.pod(service_account)
+            return injected(shop.pod(service_account))
         case "Job":
             return {"apiVersion": "batch/v1", "kind": kind, "metadata": metadata, "spec": {"template": finite}}
         case "CronJob":
@@ -157,6 +158,8 @@ def test_break_glass_takes_the_verb_bypass(shop: Shop) -> None:
 
     assert "takes the verb bypass" in shop.refusal(emergency, user=developer)
     assert "is unlawful" in shop.refusal(shop.workload(UNLAWFUL), user=on_call)
+    forged = {**annotations, "lawflow.dev/break-glass-user": "somebody else"}
+    assert "may name nobody else" in shop.refusal(shop.workload(UNLAWFUL, annotations=forged), user=on_call)
     assert shop.refusal(emergency, user=on_call) == ""
 
 
@@ -164,13 +167,13 @@ def test_a_grant_covers_what_the_clusters_controllers_make_of_the_workload_until
     controller = shop.cluster.user(REPLICA_SET_CONTROLLER, "system:masters")
     made = shop.workload(UNLAWFUL, kind="ReplicaSet")
     made["metadata"] |= {"name": "unlawful-app-5d9f", "ownerReferences": [owner_of("Deployment", "unlawful-app")]}
-    its_pod = shop.pod(UNLAWFUL, ownerReferences=[owner_of("ReplicaSet", "unlawful-app-5d9f")])
+    its_pod = injected(shop.pod(UNLAWFUL, ownerReferences=[owner_of("ReplicaSet", "unlawful-app-5d9f")]))
 
     grant = {"reason": "payments are down", "user": "on-call", "expires": "2999-01-01T00:00:00Z"}
     shop.write_index(shop.workload(UNLAWFUL), refused=False, grants={"Deployment/unlawful-app": grant})
 
     assert shop.refusal(made, "--dry-run=server", user=controller) == ""
-    assert "is unlawful" not in shop.refusal(its_pod, "--dry-run=server", user=controller)
+    assert shop.refusal(its_pod, "--dry-run=server", user=controller) == ""
     assert "is unlawful" in shop.refusal(its_pod, "--dry-run=server")
     past = {**grant, "expires": "2020-01-01T00:00:00Z"}
     shop.write_index(shop.workload(UNLAWFUL), refused=True, grants={"Deployment/unlawful-app": past})
@@ -190,6 +193,15 @@ def test_a_pod_that_declares_flows_where_nothing_enforces_them_is_refused(gate: 
     assert "DataFlow orders-to-psp is declared" in message
     assert "label it lawflow.dev/inject=enabled" in message
     assert refusal(gate, workload("app", elsewhere, flows="orders-to-psp"), "--dry-run=server") == ""
+
+
+def test_a_namespace_with_flows_that_has_not_opted_in_is_left_alone(gate: Cluster, elsewhere: str) -> None:
+    write_index(gate, elsewhere, serviceAccounts={"orders": ["unlawful"]}, flows={"unlawful": {"lawful": False}})
+    declaring = pod("app", elsewhere, annotations={"lawflow.dev/flows": "unlawful"})
+
+    assert refusal(gate, workload("app", elsewhere)) == ""
+    assert eventually(lambda: gate.get("pods", "-n", elsewhere)["items"], "its pod")
+    assert "has not opted in" in refusal(gate, declaring)
 
 
 def test_an_index_that_is_gone_refuses_rather_than_admits(shop: Shop) -> None:
@@ -251,7 +263,7 @@ def become_unlawful(shop: Shop) -> None:
 
 
 def declaring(shop: Shop, flow: str) -> Object:
-    return shop.pod(NONE, annotations={"lawflow.dev/flows": flow})
+    return injected(shop.pod(NONE, annotations={"lawflow.dev/flows": flow}))
 
 
 def owner_of(kind: str, name: str) -> Object:

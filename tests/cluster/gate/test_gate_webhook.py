@@ -145,6 +145,8 @@ def test_break_glass_passes_with_a_warning_for_who_may_bypass(gate: Cluster, opt
 
     assert "is unlawful" in refused.stderr
     assert "Warning: break-glass by on-call-" in passed.stderr
+    noted = gate.get("deployment", "orders", "-n", opted_in)["metadata"]["annotations"]
+    assert noted["lawflow.dev/break-glass-user"] == on_call.name
 
 
 def test_a_pod_that_can_have_no_sidecar_is_refused_with_the_reason(gate: Cluster, opted_in: str) -> None:
