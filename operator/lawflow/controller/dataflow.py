@@ -6,6 +6,7 @@ from typing import Any
 
 from lawflow import law
 from lawflow.controller.conditions import Observation, condition
+from lawflow.controller.flow_index import indexed
 from lawflow.controller.references import references
 from lawflow.controller.settings import Environment
 from lawflow.controller.status import CREDENTIALS_UNKNOWN, WorkloadState, flow_status, invalid_status
@@ -13,9 +14,11 @@ from lawflow.controller.status_writer import write_status
 from lawflow.controller.workload import grants_of
 from lawflow.law.context import Context
 from lawflow.model.dataflow import DataFlow
+from lawflow.model.flow_index import MAXIMUM_FLOWS
 from lawflow.model.kinds import DATA_FLOW
 from lawflow.model.labels import INJECTED
 from lawflow.resolve import resolve_flow
+from lawflow.store.protocol import Object
 
 TOLD = frozenset({"Lawful", "CredentialsReady", "Enforced"})
 """Conditions whose transitions become events; Ready follows from them."""
@@ -49,9 +52,15 @@ async def reconcile(environment: Environment, namespace: str, name: str) -> dt.d
         credentials=credentials_of(environment, flow, previous),
         next_review=review,
         grants=grants_of(world, flow),
+        indexed=_indexed(environment, stored),
     )
     await write_status(environment, DATA_FLOW, stored, status, TOLD)
     return midnight(review) if review and environment.settings.judged_on is None else None
+
+
+def _indexed(environment: Environment, stored: Object) -> bool:
+    flows = list(environment.world.all(DATA_FLOW, stored["metadata"]["namespace"]))
+    return len(flows) <= MAXIMUM_FLOWS or stored in indexed(flows)
 
 
 def law_context(environment: Environment) -> Context:

@@ -1,6 +1,6 @@
 """The FlowIndex of a namespace from its flows and grants: what the gate inside the API server reads. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from lawflow.controller.break_glass import Grants
@@ -14,7 +14,7 @@ REASON_LENGTH = 512
 
 def flow_index(
     namespace: str,
-    flows: Iterable[Object],
+    flows: Collection[Object],
     in_force: Grants,
     expired: Grants,
     sidecar: GenuineSidecar | None,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from lawflow.controller.conditions import Observation, conditions
 from lawflow.identity.validity import rfc3339
 from lawflow.model.dataflow import DataFlow
+from lawflow.model.flow_index import MAXIMUM_FLOWS
 from lawflow.model.parse import Problem
 from lawflow.model.status import Finding, Severity
 from lawflow.resolve import ResolvedFlow
@@ -39,6 +40,11 @@ class WorkloadState:
         return "RestartRequired" if self.opted_in else "NoEnforcer"
 
 
+_INDEX_FULL = Observation(
+    "Enforced", "False", "IndexFull",
+    f"a namespace holds at most {MAXIMUM_FLOWS} flows, and older ones have all places: the gate refuses the pods of "
+    "this one; move flows to another namespace",
+)  # fmt: skip
 CREDENTIALS_UNKNOWN = Observation("CredentialsReady", "Unknown", "NotIssuedYet", "no certificate has been issued yet")
 
 
@@ -52,12 +58,16 @@ def flow_status(
     credentials: Observation = CREDENTIALS_UNKNOWN,
     next_review: dt.date | None = None,
     grants: Sequence[str] = (),
+    indexed: bool = True,
 ) -> Object:
-    """The whole status, so that equal facts give equal status; fields that do not apply are ``None``."""
+    """The whole status, so that equal facts give equal status; fields that do not apply are ``None``.
+
+    ``indexed`` says whether the flow has a place in its namespace's index.
+    """
     previous = previous or {}
     flow = resolved.flow
     lawful = _lawful(findings)
-    enforced = _enforced(resolved, workloads, lawful.status == "True")
+    enforced = _enforced(resolved, workloads, lawful.status == "True") if indexed else _INDEX_FULL
     observed = [_ready(lawful, credentials, enforced), lawful, credentials, enforced]
     if stalled := _stalled(lawful, enforced):
         observed.append(stalled)
@@ -180,7 +190,7 @@ def _stalled(lawful: Observation, enforced: Observation) -> Observation | None:
     """The kstatus condition: somebody has to act before this can become ready."""
     if lawful.status == "False":
         return Observation("Stalled", "True", lawful.reason, lawful.message)
-    if enforced.reason == "NotAccepted":
+    if enforced.reason in ("NotAccepted", "IndexFull"):
         return Observation("Stalled", "True", enforced.reason, enforced.message)
     return None
 
