@@ -86,7 +86,9 @@ def _flow(number: int) -> DataFlow:
         }
         for position in range(3)
     ]
-    return _parsed("DataFlow", f"flow-{number}", spec)  # type: ignore[return-value]
+    flow = _parsed("DataFlow", f"flow-{number}", spec)
+    assert isinstance(flow, DataFlow)
+    return flow
 
 
 def _objects() -> list[Any]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Literal
 
 from pydantic import Field
 
 from lawflow.model.base import Model
-from lawflow.model.parse import suggestion
 
 Nature = Literal["plain", "special", "biometric", "biometricIfDeclared", "criminal"]
 """What Articles 9 and 10 make of a category of data."""
@@ -103,12 +103,12 @@ def did_you_mean(term: str, known: Iterable[str], otherwise: str) -> str:
     names = sorted(known)
     bare = {name.split(":", 1)[-1].casefold(): name for name in names}
     word = term.rsplit("#", 1)[-1].split(":", 1)[-1]
-    same = bare.get(word.casefold())
-    if same:
-        return f"did you mean {same}?"
-    near = suggestion(word.casefold(), list(bare))
-    if near:
-        return f"did you mean {bare[near.removeprefix('did you mean ').removesuffix('?')]}?"
+    word = word.casefold()
+    near = get_close_matches(word, bare, n=3, cutoff=0.6)
+    swapped = [name for name in near if sorted(name) == sorted(word)]
+    begun = sorted((name for name in bare if len(word) > 2 and name.startswith(word)), key=len)
+    for name in (*((word,) if word in bare else ()), *swapped, *begun, *near):
+        return f"did you mean {bare[name]}?"
     return otherwise
 
 

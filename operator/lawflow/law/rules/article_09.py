@@ -28,7 +28,7 @@ def _under(letter: str, **evidence: Any) -> Patch:
     per=PURPOSE,
     when="special",
     path=".lawfulBasis.article9",
-    message="{categories} travel for {purpose} without a condition of Article 9(2)",
+    message="special categories ({categories}) travel for {purpose} without a condition of Article 9(2)",
     fix="declare lawfulBasis.article9 with one of A9-2-a to A9-2-j and its evidence, or drop the fields; for biometric "
     "data that identify nobody, declare uniqueIdentification: false on the dataset's field",
     passing=HEALTH,
