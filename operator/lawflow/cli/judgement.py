@@ -61,13 +61,15 @@ def judge(declared: Declared, context: Context, today: dt.date) -> Judgement:
         findings = law.evaluate(flow, context, today)
         verdicts[flow.metadata.namespace, flow.metadata.name] = findings
         found += (_located(finding, rank, located) for rank, finding in enumerate(findings))
-    flows = context.objects.flows()
-    by_identity = defaultdict(list)
+    flows: dict[str, list[DataFlow]] = defaultdict(list)
+    for flow in context.objects.flows():
+        flows[flow.metadata.namespace].append(flow)
+    by_identity: dict[tuple[str, str], list[Workload]] = defaultdict(list)
     for workload in declared.workloads:
         by_identity[workload.namespace, workload.template.service_account].append(workload)
     for workload in declared.workloads:
         beside = by_identity[workload.namespace, workload.template.service_account]
-        told = _workload_findings(workload, beside, flows, verdicts, context, today)
+        told = _workload_findings(workload, beside, flows[workload.namespace], verdicts, context, today)
         found += (_located(finding, rank, workload.located) for rank, finding in enumerate(told))
     return Judgement(tuple(sorted(found, key=lambda finding: finding.sort_key)), declared.count)
 
