@@ -48,7 +48,8 @@ async def test_the_receiver_refuses_it_as_well(shop: Shop) -> None:
         "/invoices/%2e%2e/admin",
         "/invoices/17%2flines",
         "/invoices/17%5clines",
-        "/invoices/17/..;/lines",
+        "/invoices/17;a=b",
+        "/invoices/17/%2e%2e;x/lines",
         "/INVOICES/17",
         "/admin;/invoices/17",
         "/admin?/invoices/17",
@@ -60,7 +61,9 @@ async def test_an_undeclared_path_is_refused_however_it_is_written(shop: Shop, p
         assert 400 <= response.status < 500
 
 
-@pytest.mark.parametrize("path", ["//invoices//17", "/invoices/./17", "/x/../invoices/17", "/invoices/17?a=b"])
+@pytest.mark.parametrize(
+    "path", ["//invoices//17", "/invoices/./17", "/x/../invoices/17", "/x/..;/invoices/17", "/invoices/17?a=b"]
+)
 async def test_a_declared_path_passes_in_its_normal_form(shop: Shop, path: str) -> None:
     response = await shop.order(path=path)
     assert response.status == 200

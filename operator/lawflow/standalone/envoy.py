@@ -61,6 +61,10 @@ class EnvoyProcess:
         """Wait for its end, whoever brought it about; returns the exit code."""
         return await self._process.wait()
 
+    def kill(self) -> None:
+        """End it without a chance to tidy up."""
+        self._process.kill()
+
     async def stop(self) -> None:
         """End it, by force if it does not end in time."""
         if self._process.returncode is None:

@@ -1,0 +1,96 @@
+"""A change in the folder reaches the Envoys that run it, and connections that are open already."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.support.shop import PORT, SECONDS, Shop, running_shop
+
+from lawflow.standalone.traffic import Client
+
+pytestmark = pytest.mark.envoy
+
+
+async def answered(client: Client, status: int, path: str = "/invoices/17") -> None:
+    """Repeat a request on one connection until it is answered with ``status``."""
+    async with asyncio.timeout(SECONDS):
+        while (await client.request("GET", path)).status != status:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_new_operation_opens_and_a_removed_one_closes_on_a_live_connection(shop: Shop) -> None:
+    client = Client(shop.billing_from_orders, PORT)
+    await answered(client, 403, "/ping")
+    shop.edit("path: /invoices/{invoice}", "path: /ping")
+    await answered(client, 200, "/ping")
+    await answered(client, 403, "/invoices/17")
+    await client.close()
+
+
+async def test_a_flow_that_becomes_unlawful_closes_on_a_live_connection_and_opens_again(shop: Shop) -> None:
+    client = Client(shop.billing_from_orders, PORT)
+    await answered(client, 200)
+    shop.edit("article6: A6-1-b", "article6: A6-1-f")
+    await answered(client, 403)
+    response = await client.request("GET", "/invoices/17")
+    assert "shop/orders-to-billing is closed: GDPR-6-1-f" in str(response.document["flows"])
+    shop.edit("article6: A6-1-f", "article6: A6-1-b")
+    await answered(client, 200)
+    await client.close()
+
+
+async def test_a_deleted_flow_ends_what_it_let_through(shop: Shop) -> None:
+    client = Client(shop.billing_from_orders, PORT)
+    await answered(client, 200)
+    text = shop.file.read_text()
+    documents = text.split("\n---\n")
+    shop.file.write_text("\n---\n".join(part for part in documents if "name: orders-to-billing" not in part))
+    with pytest.raises((OSError, EOFError)):
+        await answered(client, 999)
+    await client.close()
+
+
+async def test_a_repaired_workload_is_admitted_and_gets_its_sidecar(shop: Shop) -> None:
+    documents = shop.file.read_text().split("\n---\n")
+    basis = "\n      lawfulBasis:\n        article6: A6-1-b\n        contract: {reference: a, necessity: b}"
+    shop.file.write_text(
+        "\n---\n".join(
+            part.replace("- purpose: dpv:Marketing", "- purpose: dpv:Marketing" + basis) for part in documents
+        )
+    )
+    async with asyncio.timeout(SECONDS):
+        await shop.running.sidecar("shop", "marketing")
+
+
+async def test_a_broken_file_is_told_and_the_rest_goes_on(shop: Shop) -> None:
+    (shop.file.parent / "broken.yaml").write_text("kind: [")
+    await shop.heard.until(lambda: shop.heard.count("problem"), "the problem")
+    (event,) = [event for event in shop.heard.events if event.kind == "problem"]
+    assert event.message.startswith("broken.yaml:1: not YAML")
+    assert (await shop.order()).status == 200
+
+
+async def test_an_envoy_that_is_killed_is_started_again(shop: Shop) -> None:
+    sidecar = await shop.running.sidecar("shop", "billing")
+    first = sidecar.process.pid
+    sidecar.process.kill()
+    async with asyncio.timeout(SECONDS):
+        while sidecar.process.pid == first or not sidecar.ready.is_set():
+            await shop.running.sidecars.change().wait()
+    await shop.order_until(200)
+
+
+async def test_two_folders_run_side_by_side_and_one_folder_runs_once(tmp_path: Path) -> None:
+    async with running_shop(tmp_path / "one") as one, running_shop(tmp_path / "two") as two:
+        assert one.billing_from_orders != two.billing_from_orders
+        assert (await one.order()).status == 200
+        with pytest.raises(Exception, match="is run by another process"):
+            async with running_shop(tmp_path / "one"):
+                pass
+
+
+async def test_what_the_last_run_left_does_not_hinder_the_next(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with running_shop(tmp_path / "shop") as shop:
+            assert (await shop.order()).status == 200
+        assert not (tmp_path / "shop" / ".lawflow" / "sidecars").exists()

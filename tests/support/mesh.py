@@ -1,0 +1,53 @@
+"""Golden files of the mesh: manifests in, Envoy resources of every sidecar out."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lawflow.mesh.passage import passage
+from lawflow.mesh.resources import Resources, resources
+from lawflow.mesh.sidecar import MeshSettings, destination_of, sidecar, source_of
+from lawflow.model.base import CustomResource
+from lawflow.model.parse import is_custom, parse
+from lawflow.resolve import Objects, resolve
+
+TESTDATA = Path(__file__).resolve().parent.parent / "unit" / "mesh" / "testdata"
+BUNDLE = "-----BEGIN CERTIFICATE-----\nthe roots\n-----END CERTIFICATE-----\n"
+ADDRESSES = ("10.0.0.1", "10.0.0.2")
+SETTINGS = MeshSettings("example.org")
+
+
+def golden_inputs() -> list[Path]:
+    return sorted((TESTDATA / "in").glob("*.yaml"))
+
+
+def golden_output(path: Path) -> Path:
+    return TESTDATA / "out" / path.name
+
+
+def lawful(obj: dict[str, Any]) -> dict[str, Any]:
+    """The flow as the controller leaves it; a verdict in the file stands."""
+    condition = {"type": "Lawful", "status": "True", "reason": "Lawful", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    return {**obj, "status": obj.get("status") or {"conditions": [condition]}}
+
+
+def typed(objects: Iterable[dict[str, Any]]) -> Objects:
+    plain = list(objects)
+    custom: list[CustomResource] = [
+        parse(lawful(obj) if obj["kind"] == "DataFlow" else obj) for obj in plain if is_custom(obj)
+    ]
+    return Objects(custom, [obj for obj in plain if obj["kind"] == "Service"])
+
+
+def resources_of(objects: Iterable[dict[str, Any]]) -> dict[str, Resources]:
+    """The resources of every sidecar that the flows make necessary, by identity."""
+    found = [passage(flow) for flow in resolve(typed(objects))]
+    ends: set[Identity | None] = {source_of(each.flow) for each in found} | {
+        destination_of(each.flow) for each in found
+    }
+    rendered = {}
+    for identity in sorted(end for end in ends if end is not None):
+        wanted = sidecar(identity, found, SETTINGS, {("shop", "billing", 8080): 3000})
+        endpoints = {outbound.port.service[:2]: ADDRESSES for outbound in wanted.outbound}
+        rendered[f"{identity.namespace}/{identity.service_account}"] = resources(wanted, SETTINGS, BUNDLE, endpoints)
+    return rendered
