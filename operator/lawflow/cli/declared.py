@@ -1,5 +1,6 @@
 """What manifests declare: typed Lawflow objects and workloads, each with its place, or everything that is wrong."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,8 @@ from lawflow.model.parse import InvalidObjectError, Problem, is_custom, parse
 from lawflow.model.workload import PodTemplate, pod_template
 from lawflow.resolve import Key, Objects
 
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _CLUSTER_SCOPED = frozenset(kind.name for kind in CUSTOM_KINDS if not kind.namespaced) | {"Namespace"}
 
 
@@ -64,7 +67,7 @@ def declared(manifest: Manifest, namespace: str) -> tuple[Declared, tuple[Locate
             except InvalidObjectError as error:
                 problems += map(located.problem, error.problems)
                 continue
-            problems += map(located.problem, _repeated(resource.key, located, first))
+            problems += map(located.problem, (*_misnamed(obj), *_repeated(resource.key, located, first)))
             resources.append(resource)
             if isinstance(resource, DataFlow):
                 flows.append((resource, located))
@@ -87,6 +90,14 @@ def _in_namespace(located: LocatedObject, namespace: str) -> LocatedObject:
     name = metadata.get("name") or metadata.get("generateName")
     where = "" if located.object["kind"] in _CLUSTER_SCOPED else metadata.get("namespace") or namespace
     return replace(located, object={**located.object, "metadata": {**metadata, "name": name, "namespace": where}})
+
+
+def _misnamed(obj: Mapping[str, Any]) -> Iterable[Problem]:
+    for field, pattern in ("name", _NAME), ("namespace", _LABEL):
+        value = obj["metadata"].get(field)
+        if value and not pattern.fullmatch(value):
+            fix = "use lower case letters, digits and -" + (" and ." if pattern is _NAME else "")
+            yield Problem(f".metadata.{field}", f"{value!r} is no name that Kubernetes takes", fix)
 
 
 def _repeated(key: Key, located: LocatedObject, first: dict[Key, LocatedObject]) -> Iterable[Problem]:

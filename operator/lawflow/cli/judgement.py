@@ -10,11 +10,12 @@ from lawflow.cli.declared import Declared, Workload
 from lawflow.law.context import Context
 from lawflow.manifest import LocatedObject
 from lawflow.model.dataflow import DataFlow
-from lawflow.model.labels import FLOWS
+from lawflow.model.labels import ACCEPT_FLOWS_FROM, FLOWS
 from lawflow.model.status import Finding, Severity
-from lawflow.resolve import flows_of
+from lawflow.resolve import flows_of, resolve_flow
 
 UNLAWFUL_FLOW = "HOUSE-workload-unlawful-flow"
+NOT_ACCEPTED = "HOUSE-flow-not-accepted"
 FLOW_NOT_FOUND = "HOUSE-workload-flow-not-found"
 
 _WEIGHT = {Severity.DENY: 0, Severity.WARN: 1, Severity.INFO: 2}
@@ -60,6 +61,7 @@ def judge(declared: Declared, context: Context, today: dt.date) -> Judgement:
     for flow, located in declared.flows:
         findings = law.evaluate(flow, context, today)
         verdicts[flow.metadata.namespace, flow.metadata.name] = findings
+        findings = [*findings, *_not_accepted(flow, context)]
         found += (_located(finding, rank, located) for rank, finding in enumerate(findings))
     flows: dict[str, list[DataFlow]] = defaultdict(list)
     for flow in context.objects.flows():
@@ -72,6 +74,23 @@ def judge(declared: Declared, context: Context, today: dt.date) -> Judgement:
         told = _workload_findings(workload, beside, flows[workload.namespace], verdicts, context, today)
         found += (_located(finding, rank, workload.located) for rank, finding in enumerate(told))
     return Judgement(tuple(sorted(found, key=lambda finding: finding.sort_key)), declared.count)
+
+
+def _not_accepted(flow: DataFlow, context: Context) -> Iterable[Finding]:
+    """Whether the Service in another namespace refuses the flow; nothing is known of a Service that is not at hand."""
+    service = flow.spec.destination.service
+    if service is None or NOT_ACCEPTED in context.disabled_rules or resolve_flow(flow, context.objects).accepted:
+        return
+    if (service.namespace, service.name) in context.objects.services:
+        yield Finding(
+            rule=NOT_ACCEPTED,
+            article="house",
+            severity=Severity.WARN,
+            path=".spec.destination.service",
+            message=f"the Service {service.namespace}/{service.name} does not accept flows from "
+            f"{flow.metadata.namespace}; the flow stays closed",
+            fix=f"let its owner add the namespace to the Service's annotation {ACCEPT_FLOWS_FROM}",
+        )
 
 
 def _workload_findings(

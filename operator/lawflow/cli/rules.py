@@ -1,10 +1,10 @@
-"""What the command line says about rules: those of the law, and those of the house about workloads."""
+"""What the command line says about rules: those of the law, and its own two about what surrounds a flow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lawflow.cli.judgement import UNLAWFUL_FLOW
+from lawflow.cli.judgement import NOT_ACCEPTED, UNLAWFUL_FLOW
 from lawflow.law import RULES, Rule
 from lawflow.model.status import Severity
 
@@ -43,7 +43,7 @@ def _of_law(rule: Rule) -> RuleText:
     )
 
 
-_WORKLOAD_RULES = (
+_OWN_RULES = (
     RuleText(
         UNLAWFUL_FLOW,
         "house",
@@ -53,9 +53,17 @@ _WORKLOAD_RULES = (
         "names; a cluster refuses its pods while one of them is unlawful.",
         "repair the flow; its own findings say how",
     ),
+    RuleText(
+        NOT_ACCEPTED,
+        "house",
+        Severity.WARN,
+        "the Service in another namespace does not accept the flow",
+        "Nobody grants themselves access: a flow into another namespace stays closed until that side accepts it.",
+        "let the owner of the Service add the flow's namespace to the annotation lawflow.dev/accept-flows-from",
+    ),
 )
 
-RULE_TEXTS: Mapping[str, RuleText] = {text.id: text for text in (*map(_of_law, RULES.values()), *_WORKLOAD_RULES)}
+RULE_TEXTS: Mapping[str, RuleText] = {text.id: text for text in (*map(_of_law, RULES.values()), *_OWN_RULES)}
 """Every rule that a finding of ``lawflow check`` can name, by id."""
 
 

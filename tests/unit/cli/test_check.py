@@ -123,6 +123,22 @@ def test_a_reference_that_is_not_at_hand_is_unresolved_and_denies_nothing(run: R
     assert (finding["severity"], finding["rule"]) == ("info", "HOUSE-reference-unresolved")
 
 
+def test_a_flow_that_the_other_namespace_does_not_accept_is_told(run: Run, tmp_path: Path) -> None:
+    text = (EXAMPLES / "shop" / "lawful" / "billing.yaml").read_text()
+    (tmp_path / "billing.yaml").write_text(text.replace("accept-flows-from: shop", "accept-flows-from: other"))
+    sources = [f"{LAWFUL}/{name}.yaml" for name in ("controller", "datasets", "orders")] + [str(tmp_path)]
+    result = run("check", *[word for source in sources for word in ("-f", source)], *TODAY)
+    assert "HOUSE-flow-not-accepted" in result.out
+    assert result.out.splitlines()[-1].startswith("1 warn in ")
+
+
+@pytest.mark.parametrize("name", ["Orders", "a_b", "-a", "a/b", "a" * 254])
+def test_a_name_that_no_cluster_takes_is_a_problem(run: Run, name: str) -> None:
+    result = run("check", "-f", "-", input=FLOW.replace(b"name: orders-to-billing", b"name: " + name.encode()))
+    assert result.code == 2
+    assert "<stdin>:4: .metadata.name: " in result.err
+
+
 def test_strict_counts_warnings(run: Run, tmp_path: Path) -> None:
     text = (EXAMPLES / "shop" / "lawful" / "orders.yaml").read_text()
     (tmp_path / "orders.yaml").write_text(text.replace("lastTested: 2026-09-15", "lastTested: 2020-09-15"))
