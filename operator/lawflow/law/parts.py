@@ -89,30 +89,25 @@ class PurposeFacts:
 
 
 class ConsentFacts:
-    """One purpose together with the ConsentPolicy that it rests on."""
+    """A ConsentPolicy that a purpose, or a transfer (Article 49(1)(a)), rests on."""
 
-    __slots__ = ("facets", "policy", "purpose", "situation")
+    __slots__ = ("facets", "name", "path", "policy", "purpose", "situation")
 
-    def __init__(self, purpose: PurposeFacts, policy: ConsentPolicy) -> None:
-        self.situation = purpose.situation
-        self.purpose = purpose
+    def __init__(
+        self, situation: "Situation", policy: ConsentPolicy, path: str, purpose: PurposeFacts | None = None
+    ) -> None:
+        self.situation = situation
         self.policy = policy.spec
-        self.facets = purpose.facets
-
-    @property
-    def path(self) -> str:
-        """Path of the reference to the policy."""
-        return f"{self.purpose.path}.lawfulBasis.consentPolicyRef"
+        self.name = policy.metadata.name
+        self.path = path
+        self.purpose = purpose
+        self.facets = purpose.facets if purpose else _NO_FACETS
 
     @property
     def names(self) -> Mapping[str, Any]:
         """Names that messages may use."""
-        reference = self.purpose.basis.consent_policy_ref if self.purpose.basis else None
-        return {
-            "purpose": self.purpose.model.purpose,
-            "policy": reference.name if reference else "",
-            "recipient": self.situation.recipient,
-        }
+        purpose = self.purpose.model.purpose if self.purpose else "the transfer"
+        return {"purpose": purpose, "policy": self.name, "recipient": self.situation.recipient}
 
 
 class ConditionFacts:

@@ -53,6 +53,8 @@ class Situation:
         self.opaque = _opaque(spec)
         """Whether the data path cannot see fields, so that everything in the datasets may travel."""
         self.datasets = tuple(_datasets(self))
+        self.datasets_missing = len(self.datasets) < len(spec.source.dataset_refs)
+        """Whether a dataset is not at hand, so that what it may say must not be held against the flow."""
         self.operations = tuple(OperationFacts(self, index, model) for index, model in enumerate(spec.operations))
         self.subtrees: list[FieldFacts] = []
         """Fields whose pointer names a whole subtree, personal or not."""
@@ -92,7 +94,7 @@ class Situation:
         """Whether a category is special under Article 9(1), given what the datasets say of unique identification."""
         if concept.nature == "special":
             return True
-        if concept.nature not in ("biometric", "biometricIfDeclared"):
+        if concept.nature not in ("biometric", "biometricIfDeclared") or self.datasets_missing:
             return False
         known = self.vocabulary.categories
         said = {
@@ -148,10 +150,16 @@ class Situation:
 
 
 def consents(situation: Situation) -> Iterator[ConsentFacts]:
-    """Purposes whose ConsentPolicy is at hand."""
+    """ConsentPolicies at hand that purposes or transfers rest on."""
     for purpose in situation.purposes:
         if purpose.policy is not None:
-            yield ConsentFacts(purpose, purpose.policy)
+            path = f"{purpose.path}.lawfulBasis.consentPolicyRef"
+            yield ConsentFacts(situation, purpose.policy, path, purpose)
+    for transfer in situation.transfers:
+        if transfer.tool == "A49-1-a" and (derogation := transfer.model.derogation):
+            policy = situation.resolved.consent_policy(derogation.consent_policy_ref)
+            if policy is not None:
+                yield ConsentFacts(situation, policy, f"{transfer.path}.derogation.consentPolicyRef")
 
 
 def conditions(situation: Situation) -> Iterator[ConditionFacts]:
@@ -166,6 +174,10 @@ def unresolved_references(situation: Situation) -> Iterator[UnresolvedReference]
     """References to objects that are not at hand."""
     for found in situation.resolved.unresolved:
         yield UnresolvedReference(situation, found.path, found.kind, found.namespace, found.name)
+    joint = situation.controller.joint_controllers if situation.controller else ()
+    for reference in joint:
+        if situation.context.objects.controller(reference.name) is None:
+            yield UnresolvedReference(situation, ".spec.controllerRef", "DataController", "", reference.name)
     if situation.spec.source.processor:
         for index, reference in enumerate(situation.spec.source.processor.controllers):
             if situation.context.objects.controller(reference.name) is None:

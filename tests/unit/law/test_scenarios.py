@@ -37,6 +37,14 @@ def test_a_broader_purpose_lies_outside_that_of_the_dataset() -> None:
     assert "GDPR-5-1-b-purpose-incompatible" in _rules(patch)
 
 
+def test_safeguards_for_research_carry_research_and_nothing_else() -> None:
+    research = {"purposes[0].furtherProcessing": {"research": {"description": "pseudonymised"}}}
+    collected = {"Dataset.purposes": ["dpv:CustomerManagement"]}
+    scientific = {"purposes[0].purpose": "dpv:ScientificResearch"}
+    assert "GDPR-5-1-b-purpose-incompatible" in _rules(changed(collected, research))
+    assert "GDPR-5-1-b-purpose-incompatible" not in _rules(changed(collected, scientific, research))
+
+
 def test_each_purpose_is_judged_by_a_basis_of_its_own() -> None:
     flow, context = situation_of({"purposes[1]": {"purpose": "dpv:Marketing"}})
     (found,) = [found for found in evaluate(flow, context, EXAMPLE_DAY) if found.severity is Severity.DENY]
@@ -130,6 +138,13 @@ def test_the_strictest_age_of_the_countries_counts(countries: list[str], age: in
 def test_counselling_services_need_no_parents() -> None:
     patch = changed(CONSENT, {"subjects.children": True, "ConsentPolicy.age": {"counsellingService": True}})
     assert "GDPR-8-parental-consent-missing" not in _rules(patch)
+
+
+def test_the_policy_behind_a_transfer_is_judged_like_any_other() -> None:
+    derogation = {"evidence": "screen 4", "risksExplained": True, "consentPolicyRef": {"name": "newsletter"}}
+    patch = changed(DEROGATION, {"transfers[0].tool": "A49-1-a", "transfers[0].derogation": derogation})
+    assert "GDPR-4-11-no-affirmative-act" not in _rules(patch)
+    assert "GDPR-4-11-no-affirmative-act" in _rules(changed(patch, {"ConsentPolicy.affirmativeAct": "silence"}))
 
 
 # Recipients and transfers
@@ -239,6 +254,13 @@ def test_only_what_no_other_object_can_repair_is_beyond_repair() -> None:
     flow, context = situation_of({"Dataset": None, "retention": None})
     findings = evaluate(flow, context, EXAMPLE_DAY)
     assert [found.rule for found in beyond_repair(findings)] == ["GDPR-5-1-e-retention-missing"]
+
+
+def test_what_a_missing_dataset_may_say_is_not_held_against_the_flow() -> None:
+    fingerprint = {"operations[0].request.fields[0].category": "pd:Fingerprint", "Dataset": None}
+    assert _rules(fingerprint) == {"HOUSE-reference-unresolved"}
+    opaque: Patch = {"destination.external.tls": "passthrough", "operations": [], "Dataset": None}
+    assert _rules(opaque) == {"HOUSE-reference-unresolved", "HOUSE-fields-not-filtered"}
 
 
 # Scope

@@ -7,6 +7,7 @@ from lawflow.law.period import days
 from lawflow.law.rule import WARN, Outcome, fault, rule
 from lawflow.law.situation import Situation
 
+_UNSPECIFIC = frozenset(("dpv:Purpose", "dpv:CommercialPurpose", "dpv:NonCommercialPurpose"))
 _FURTHER = {"Dataset.purposes": ["dpv:CustomerManagement"]}
 _TESTED = {
     **_FURTHER,
@@ -59,7 +60,24 @@ def _allowed(purpose: PurposeFacts) -> bool:
         return True
     if further.new_consent and purpose.code == "A6-1-a":
         return True
-    return further.research is not None or (further.law is not None and not purpose.situation.foreign(further.law))
+    if further.research is not None and purpose.serves("research"):
+        return True
+    return further.law is not None and not purpose.situation.foreign(further.law)
+
+
+@rule(
+    "GDPR-5-1-b-purpose-unspecific",
+    article="5(1)(b)",
+    severity=WARN,
+    per=PURPOSE,
+    path=".purpose",
+    message="{purpose} is no specified purpose",
+    fix="declare a narrower purpose of DPV that says what the data are for",
+    failing={"purposes[0].purpose": "dpv:CommercialPurpose", "Dataset.purposes": ["dpv:CommercialPurpose"]},
+)
+def unspecific(purpose: PurposeFacts) -> Outcome:
+    """Data are collected for specified and explicit purposes; the broadest terms specify nothing."""
+    return purpose.concept is not None and purpose.concept.term in _UNSPECIFIC
 
 
 @rule(
@@ -197,7 +215,7 @@ def dataset_retention_missing(dataset: DatasetFacts) -> Outcome:
 
 RULES = (
     notice_missing,
-    incompatible, test_negative, consent_not_new, collection_purposes_missing,
+    unspecific, incompatible, test_negative, consent_not_new, collection_purposes_missing,
     source_of_truth_missing, rectification_missing,
     retention_missing, retention_longer, dataset_retention_missing,
 )  # fmt: skip

@@ -39,7 +39,7 @@ def policy_missing(purpose: PurposeFacts) -> Outcome:
 )
 def purpose_not_covered(consent: ConsentFacts) -> Outcome:
     """Consent is given for one or more specific purposes."""
-    return not consent.purpose.within(consent.policy.purposes)
+    return consent.purpose is not None and not consent.purpose.within(consent.policy.purposes)
 
 
 @rule(

@@ -68,6 +68,23 @@ def processor_controller_contact_missing(flow: Situation) -> Outcome:
 
 
 @rule(
+    "GDPR-30-1-a-joint-controller-missing",
+    article="30(1)(a)",
+    per=FLOW,
+    when="from jointController",
+    path=".controllerRef",
+    repairable=True,
+    message="the source is a joint controller, but the DataController names no other",
+    fix="declare spec.jointControllers on the DataController",
+    passing={"source.role": "jointController", "DataController.jointControllers": [{"name": "acme"}]},
+    failing={"source.role": "jointController"},
+)
+def joint_controller_missing(flow: Situation) -> Outcome:
+    """The record names the joint controllers."""
+    return flow.controller is not None and not flow.controller.joint_controllers
+
+
+@rule(
     "GDPR-30-1-a-officer-missing",
     article="30(1)(a)",
     per=FLOW,
@@ -135,7 +152,7 @@ def subjects_missing(flow: Situation) -> Outcome:
 )
 def data_missing(flow: Situation) -> Outcome:
     """The record describes the categories of personal data; a subject named in path or header is personal data too."""
-    if flow.fields or flow.categories:
+    if flow.fields or flow.categories or (flow.opaque and flow.datasets_missing):
         return False
     return not any(
         operation.model.subject and operation.model.subject.location != "none" for operation in flow.operations
@@ -159,6 +176,6 @@ def measures_missing(flow: Situation) -> Outcome:
 
 
 RULES = (
-    controller_missing, contact_missing, processor_controller_contact_missing, officer_missing, representative_missing,
-    subjects_missing, data_missing, measures_missing,
+    controller_missing, contact_missing, joint_controller_missing, processor_controller_contact_missing,
+    officer_missing, representative_missing, subjects_missing, data_missing, measures_missing,
 )  # fmt: skip
