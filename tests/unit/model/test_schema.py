@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
-from lawflow.cli.generate import GENERATORS
+from lawflow.cli.generate import GENERATORS, generate
 from lawflow.model.kinds import CUSTOM_KINDS, CustomKind
 from lawflow.model.schema import custom_resource_definition
 
@@ -121,3 +122,12 @@ def test_the_columns_of_a_flow_tell_basis_verdict_enforcement_and_peers() -> Non
     flow = next(kind for kind in CUSTOM_KINDS if kind.name == "DataFlow")
     names = [column["name"] for column in flow.printer_columns]
     assert names == ["Basis", "Lawful", "Enforced", "Ready", "Peers", "Age"]
+
+
+def test_generate_writes_what_has_changed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "crds").mkdir()
+    first = CliRunner().invoke(generate, ["crds", "--directory", str(tmp_path)])
+    assert len(first.output.splitlines()) == len(CUSTOM_KINDS)
+    (tmp_path / "crds" / "lawflow.dev_datasets.yaml").write_text("drifted")
+    again = CliRunner().invoke(generate, ["crds", "--directory", str(tmp_path)])
+    assert again.output.splitlines() == ["wrote crds/lawflow.dev_datasets.yaml"]
