@@ -192,7 +192,7 @@ def test_every_problem_of_unusable_input_is_told_with_place_and_fix(run: Run, tm
 
 
 def test_a_folder_is_read_with_all_below_it_but_nothing_hidden(run: Run, tmp_path: Path) -> None:
-    for name in ("a.yaml", "below/b.yml", "below/c.json", ".git/x.yaml", "notes.txt", "kustomization.yaml"):
+    for name in ("a.yaml", "below/b.yml", "below/c.json", ".git/x.yaml", ".x.yaml", "notes.txt", "kustomization.yaml"):
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": file.stem}}))
