@@ -6,7 +6,7 @@ LAWFLOW_CACHE ?= $(HOME)/.cache/lawflow
 export LAWFLOW_CACHE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format generate lock soak bench tools clean
+.PHONY: help demo test unit lint format generate manifest lock soak bench tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,8 +30,11 @@ format: .venv/installed ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate: .venv/installed ## crds/, docs/api.md, docs/rules.md and the static manifest, from the code
+generate: .venv/installed ## crds/, docs/ and the chart's gate, from the code
 	$(BIN)/lawflow generate
+
+manifest: .venv/installed tools ## charts/lawflow.yaml, the static manifest, from the chart
+	$(BIN)/python -m tests.support.chart
 
 lock: .venv/installed ## take the newest versions of all dependencies
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --upgrade \

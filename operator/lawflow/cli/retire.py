@@ -1,4 +1,4 @@
-"""``lawflow retire``: takes the gate down in order before Lawflow is uninstalled; twice does no harm."""
+"""``lawflow retire``: takes the gate down in order before Lawflow is uninstalled."""
 
 import asyncio
 import time
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lawflow.controller.network_policy import MANAGED_BY
 from lawflow.gate.policy import PART_OF
 from lawflow.model import labels
 from lawflow.model.kinds import (
@@ -13,6 +14,7 @@ from lawflow.model.kinds import (
     DEPLOYMENT,
     MUTATING_WEBHOOK_CONFIGURATION,
     NAMESPACE,
+    NETWORK_POLICY,
     POD,
     VALIDATING_WEBHOOK_CONFIGURATION,
     Kind,
@@ -33,12 +35,13 @@ _GATE: tuple[Kind, ...] = (
 @click.option("--timeout", default=60.0, show_default=True, help="How long to wait for each step, in seconds.")
 @click.option("--kubeconfig", type=_FILE, help="Cluster to change; the pod's own by default.")
 def retire(namespace: str, timeout: float, kubeconfig: Path | None) -> int:
-    """Stop the controller, remove the gate and the labels that bind it. What is gone already is no error."""
+    """Stop the controller, remove the gate, the labels that bind it, and NetworkPolicies. Twice does no harm."""
 
     async def run() -> None:
         async with await KubernetesStore.connect(kubeconfig) as store:
             await _stop_controller(store, namespace, timeout)
             await _remove_gate(store)
+            await _remove_network_policies(store)
             await _remove_labels(store, timeout)
 
     try:
@@ -69,6 +72,15 @@ async def _remove_gate(store: Store) -> None:
             if PART_OF.items() <= _labels(obj).items():
                 await store.delete(kind, "", obj["metadata"]["name"])
                 click.echo(f"removed {kind.name} {obj['metadata']['name']}")
+
+
+async def _remove_network_policies(store: Store) -> None:
+    """Receivers that restart without a sidecar would be closed to everybody."""
+    for policy in await store.list(NETWORK_POLICY):
+        if MANAGED_BY.items() <= _labels(policy).items():
+            metadata = policy["metadata"]
+            await store.delete(NETWORK_POLICY, metadata["namespace"], metadata["name"])
+            click.echo(f"removed NetworkPolicy {metadata['namespace']}/{metadata['name']}")
 
 
 async def _remove_labels(store: Store, timeout: float) -> None:  # noqa: ASYNC109

@@ -1,0 +1,306 @@
+"""The Helm chart on a real API server: what is installed, what it does there, and what is left of it."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.support import chart, flows, gate, toolchain
+from tests.support.chart import CHART, NAMESPACE, Object, helm
+from tests.support.cluster import Cluster, User
+from tests.support.control_plane import ControlPlane
+from tests.support.controller_process import ControllerProcess
+from tests.support.gate import AdmissionServer, refusal, workload
+from tests.support.schemas import write_schemas
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.cluster
+
+VARIANTS = {
+    "default": (),
+    "certificates by Secret": ("--set=sidecar.delivery=secret",),
+    "webhook by URL": ("--set=webhook.url=https://127.0.0.1:9443/", "--set=webhook.caBundle=QUJD"),
+    "everything off": (
+        "--set=backstop.enabled=false,networkPolicies.enabled=false,startupCheck.enabled=false,crds.enabled=false",
+    ),
+    "everything set": (
+        "--set=imagePullSecrets[0].name=registry,nodeSelector.disk=ssd,tolerations[0].operator=Exists",
+        "--set=legalData.consentAge.DE=16,disabledRules={GDPR-6-1-f-balancing-expired}",
+    ),
+}
+variants = pytest.mark.parametrize("flags", VARIANTS.values(), ids=VARIANTS)
+
+
+@pytest.fixture(scope="module")
+def control_plane() -> Iterator[Cluster]:
+    """A control plane of this module's own: the chart is for the whole of a cluster."""
+    cluster = ControlPlane(toolchain.control_plane())
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture(scope="module")
+def schemas(control_plane: Cluster) -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="lawflow-schemas-") as directory:
+        yield write_schemas(control_plane, Path(directory))
+
+
+@dataclass
+class Installed:
+    """The chart, installed; its controller and admission server as processes on this host, with the chart's rights."""
+
+    cluster: Cluster
+    controller: ControllerProcess
+    server: AdmissionServer
+
+    def run(self, user: User, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``lawflow`` with a user's rights."""
+        command = [sys.executable, "-m", "lawflow", *arguments, f"--kubeconfig={user.kubeconfig}"]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120.0)
+
+
+@pytest.fixture(scope="module")
+def installed(control_plane: Cluster) -> Iterator[Installed]:
+    release = ("lawflow", str(CHART), f"--namespace={NAMESPACE}", f"--kubeconfig={control_plane.admin.kubeconfig}")
+    helm("install", *release, "--create-namespace", "--no-hooks")
+    with tempfile.TemporaryDirectory(prefix="lawflow-chart-") as directory:
+        account = control_plane.service_account(NAMESPACE, "lawflow-controller")
+        options = (f"--kubeconfig={account.kubeconfig}", "--today=2026-07-01")
+        with ControllerProcess(control_plane, Path(directory), NAMESPACE, *options) as controller:
+            account = control_plane.service_account(NAMESPACE, "lawflow-webhook")
+            server = AdmissionServer(control_plane, [f"--kubeconfig={account.kubeconfig}"])
+            try:
+                server.start()
+                yield Installed(control_plane, controller, server)
+            finally:
+                server.close()
+
+
+@pytest.fixture(scope="module")
+def gated(installed: Installed) -> Installed:
+    """The API server asks the admission server on this host, by its URL."""
+    server = installed.server
+    values = (f"--set=webhook.url={server.url}", f"--set=webhook.caBundle={server.authority.bundle()}")
+    # The controller owns caBundle by now; who brings a server of their own takes it over.
+    upgrade(installed.cluster, "--force-conflicts", *values)
+    return installed
+
+
+def upgrade(cluster: Cluster, *flags: str) -> None:
+    kubeconfig = f"--kubeconfig={cluster.admin.kubeconfig}"
+    helm("upgrade", "lawflow", str(CHART), f"--namespace={NAMESPACE}", "--no-hooks", kubeconfig, *flags)
+
+
+def test_helm_finds_nothing_to_complain_about() -> None:
+    helm("lint", "--strict", str(CHART))
+
+
+@variants
+def test_every_object_has_the_form_that_the_api_server_asks_for(schemas: str, flags: tuple[str, ...]) -> None:
+    command = [str(toolchain.kubeconform()), "-strict", "-summary", f"-schema-location={schemas}"]
+    done = subprocess.run(command, input=chart.rendered(*flags), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Skipped: 0" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flag", "named"),
+    [
+        ("webhok.replicas=3", "webhok"),
+        ("webhook.replica=3", "replica"),
+        ("webhook.replicas=0", "/webhook/replicas"),
+        ("sidecar.delivery=secrets", "/sidecar/delivery"),
+        ("webhook.url=http://127.0.0.1:9443", "/webhook/url"),
+        ("webhook.timeoutSeconds=31", "/webhook/timeoutSeconds"),
+    ],
+)
+def test_a_value_that_is_misspelt_or_out_of_range_is_named(flag: str, named: str) -> None:
+    refused = helm("template", "lawflow", str(CHART), f"--set={flag}", check=False)
+    assert refused.returncode != 0
+    assert named in refused.stderr
+
+
+@variants
+def test_every_pod_passes_pod_security_restricted(
+    control_plane: Cluster, namespace: str, flags: tuple[str, ...]
+) -> None:
+    control_plane.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    made = chart.of_kind(chart.objects(chart.rendered(*flags)), "Deployment", "Job")
+    assert len(made) >= 4
+    for each in made:
+        template = each["spec"]["template"]
+        pod: Object = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "namespace": namespace}}
+        spec = {**template["spec"], "serviceAccountName": "default"}
+        control_plane.kubectl("create", "--dry-run=server", "--filename=-", input={**pod, "spec": spec})
+
+
+def test_every_service_selects_pods_that_have_its_port_and_every_budget_selects_pods() -> None:
+    made = chart.objects(chart.rendered())
+    templates = [each["spec"]["template"] for each in chart.of_kind(made, "Deployment")]
+
+    def selected(selector: dict[str, str]) -> list[Object]:
+        return [each for each in templates if selector.items() <= each["metadata"]["labels"].items()]
+
+    for service in chart.of_kind(made, "Service"):
+        (template,) = selected(service["spec"]["selector"])
+        ports = {port["name"] for port in template["spec"]["containers"][0]["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+    for each in chart.of_kind(made, "PodDisruptionBudget"):
+        assert len(selected(each["spec"]["selector"]["matchLabels"])) == 1
+    for each in chart.of_kind(made, "NetworkPolicy"):
+        (template,) = selected(each["spec"]["podSelector"]["matchLabels"])
+        ports = {port["containerPort"] for port in template["spec"]["containers"][0]["ports"]}
+        assert {port["port"] for port in each["spec"]["ingress"][0]["ports"]} == ports
+
+
+def test_every_process_understands_its_arguments() -> None:
+    for each in chart.of_kind(chart.objects(chart.rendered()), "Deployment", "Job"):
+        arguments = each["spec"]["template"]["spec"]["containers"][0]["args"]
+        command = [sys.executable, "-m", "lawflow", *arguments, "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"lawflow {' '.join(arguments)}: {done.stderr}"
+
+
+def test_nobody_may_pass_the_gate_by_default(installed: Installed) -> None:
+    someone = installed.cluster.user("someone")
+    for role, may_edit in (("view", False), ("edit", True), ("admin", True)):
+        installed.cluster.kubectl(
+            "create", "rolebinding", role, f"--clusterrole={role}", f"--user={someone.name}", "-n", "default"
+        )
+        eventually(
+            lambda: installed.cluster.may(someone, "get", "dataflows.lawflow.dev", "default"), "the role is heeded"
+        )
+        if may_edit:
+            eventually(
+                lambda: installed.cluster.may(someone, "create", "dataflows.lawflow.dev", "default"), "edit is heeded"
+            )
+        assert not installed.cluster.may(someone, "bypass", "dataflows.lawflow.dev", "default")
+        assert not installed.cluster.may(someone, "create", "flowindexes.lawflow.dev", "default")
+        assert not installed.cluster.may(someone, "patch", "dataflows.lawflow.dev/status", "default")
+        installed.cluster.kubectl("delete", "rolebinding", role, "-n", "default")
+
+
+def roots(cluster: Cluster) -> set[str]:
+    """What is in the caBundle of all webhooks; empty while one has none."""
+    kinds = ("mutatingwebhookconfiguration", "validatingwebhookconfiguration")
+    found = [webhook for kind in kinds for webhook in cluster.get(kind, "lawflow")["webhooks"]]
+    known = {webhook["clientConfig"].get("caBundle", "") for webhook in found}
+    return set() if "" in known else known
+
+
+def test_the_controller_certifies_the_servers_and_tells_the_api_server_whom_to_trust(installed: Installed) -> None:
+    cluster = installed.cluster
+    found = eventually(lambda: roots(cluster), "caBundle in every webhook")
+    serving = cluster.get("secret", "lawflow-webhook-serving", "-n", NAMESPACE)
+    assert found == {serving["data"]["ca.crt"]}
+    assert cluster.find("secret", "lawflow-xds-serving", "-n", NAMESPACE)
+
+
+def test_an_upgrade_leaves_the_roots_where_they_are(installed: Installed) -> None:
+    cluster = installed.cluster
+    before = eventually(lambda: roots(cluster), "caBundle in every webhook")
+    upgrade(cluster, "--set=webhook.timeoutSeconds=3")
+    assert cluster.get("validatingwebhookconfiguration", "lawflow")["webhooks"][0]["timeoutSeconds"] == 3
+    assert roots(cluster) == before
+
+
+def test_the_controller_owns_nothing_of_a_webhook_but_its_roots(installed: Installed) -> None:
+    cluster = installed.cluster
+
+    def owned() -> Object | None:
+        configuration = cluster.get("validatingwebhookconfiguration", "lawflow", "--show-managed-fields")
+        managers = {each["manager"]: each["fieldsV1"] for each in configuration["metadata"]["managedFields"]}
+        return managers.get("lawflow-serving")
+
+    fields = eventually(owned, "the controller among the field managers")
+    for webhook in fields["f:webhooks"].values():
+        assert set(webhook) == {".", "f:name", "f:clientConfig"}
+        assert webhook["f:clientConfig"] == {"f:caBundle": {}}
+
+
+def refused_with(cluster: Cluster, obj: Object, expected: str) -> str:
+    """What the API server says if it refuses an object in these words; empty otherwise."""
+    said = refusal(cluster, obj, "--dry-run=server")
+    return said if expected in said else ""
+
+
+def test_an_unlawful_workload_is_refused_in_words_and_with_every_server_dead_by_the_api_server(
+    gated: Installed,
+) -> None:
+    cluster, shop = gated.cluster, "shop"
+    cluster.apply(gate.namespace(shop, **{"lawflow.dev/inject": "enabled", "lawflow.dev/enforce": "warn"}))
+    cluster.apply(flows.unlawful_flow("orders-to-psp", shop))
+    cluster.kubectl("label", "namespace", shop, "lawflow.dev/enforce=deny", "--overwrite")
+    orders = workload("orders", shop)
+    said = eventually(lambda: refused_with(cluster, orders, "GDPR-28"), "a refusal by the webhook")
+    assert 'admission webhook "workloads.lawflow.dev" denied the request' in said
+    assert "DataFlow orders-to-psp" in said
+    assert "fix  " in said
+    gated.server.end(signal.SIGKILL)
+    said = eventually(lambda: refused_with(cluster, orders, "ValidatingAdmissionPolicy"), "a refusal by the policies")
+    assert "orders-to-psp" in said
+    assert refusal(cluster, workload("orders", "default"), "--dry-run=server") == ""
+    gated.server.start()
+
+
+def with_rights_of_a_hook(cluster: Cluster, template: str, account: str) -> User:
+    """The service account of a hook's Job, with all its rights; the Job itself would wait for a kubelet."""
+    made = chart.objects(chart.rendered(f"--show-only=templates/{template}.yaml"))
+    cluster.apply(*(each for each in made if each["kind"] != "Job"))
+    return cluster.service_account(NAMESPACE, account)
+
+
+def test_the_start_up_check_succeeds_once_the_gate_answers_and_says_what_it_lacks(gated: Installed) -> None:
+    checker = with_rights_of_a_hook(gated.cluster, "startup-check", "lawflow-startup-check")
+    eventually(lambda: gated.run(checker, "ready", "--timeout=5").returncode == 0, "the gate is ready")
+    gated.server.end(signal.SIGKILL)
+    lacking = gated.run(checker, "ready", "--timeout=0")
+    gated.server.start()
+    assert lacking.returncode == 1
+    assert "the policies answered" in lacking.stdout
+    assert "waiting for the webhook: the API server got no answer from it" in lacking.stdout
+    assert gated.cluster.find("dataflow", "lawflow-ready", "-n", "default") is None
+
+
+def test_no_process_lacks_a_right(gated: Installed) -> None:
+    for log in gated.controller.log, gated.server.log:
+        text = log.read_text(errors="replace")
+        assert "forbidden" not in text.lower()
+
+
+def test_uninstalling_takes_the_gate_down_first_and_leaves_the_definitions_alone(gated: Installed) -> None:
+    cluster = gated.cluster
+    kubeconfig = f"--kubeconfig={cluster.admin.kubeconfig}"
+    cluster.apply(gate.namespace("leaving", **{"lawflow.dev/inject": "enabled"}))
+    eventually(
+        lambda: "lawflow.dev/index-ready" in cluster.get("namespace", "leaving")["metadata"]["labels"], "an index"
+    )
+    gated.controller.end()
+    retiree = with_rights_of_a_hook(cluster, "retirement", "lawflow-retirement")
+    for _ in range(2):
+        retired = gated.run(retiree, "retire", f"--namespace={NAMESPACE}")
+        assert retired.returncode == 0, retired.stderr
+    assert "lawflow.dev/index-ready" not in cluster.get("namespace", "leaving")["metadata"]["labels"]
+    ours = "--selector=app.kubernetes.io/part-of=lawflow"
+    gone = "validatingadmissionpolicybindings,mutatingwebhookconfigurations,validatingwebhookconfigurations"
+    assert cluster.get(gone, ours)["items"] == []
+    assert cluster.get("deployment", "lawflow-controller", "-n", NAMESPACE)["spec"]["replicas"] == 0
+
+    for each in chart.objects(chart.rendered("--show-only=templates/retirement.yaml")):
+        cluster.kubectl(
+            "delete", each["kind"], each["metadata"]["name"], "-n", NAMESPACE, "--ignore-not-found", "--wait=false"
+        )
+    for each in chart.objects(chart.rendered("--show-only=templates/startup-check.yaml")):
+        where = each["metadata"].get("namespace", NAMESPACE)
+        cluster.kubectl("delete", each["kind"], each["metadata"]["name"], "-n", where, "--ignore-not-found")
+    helm("uninstall", "lawflow", f"--namespace={NAMESPACE}", "--no-hooks", kubeconfig)
+    kinds = sorted({each["kind"] for each in chart.objects(chart.rendered())} - {"CustomResourceDefinition"})
+    eventually(
+        lambda: not cluster.get(",".join(kinds), "--all-namespaces", ours)["items"], "nothing left but definitions"
+    )
+    assert len(cluster.get("customresourcedefinitions", ours)["items"]) == 5
+    assert cluster.find("dataflow", "orders-to-psp", "-n", "shop")
