@@ -5,12 +5,15 @@ import io
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.support import restricted
 
 from lawflow.cli.declared import Declared, declared
+from lawflow.cli.inject import inject
 from lawflow.cli.judgement import Judgement, judge
 from lawflow.cli.sources import read_manifests
 from lawflow.law.context import Context
+from lawflow.manifest import read
 from lawflow.model.status import Severity
 
 pytestmark = pytest.mark.unit
@@ -84,3 +87,16 @@ def test_nothing_that_a_lawful_example_refers_to_is_missing(name: str) -> None:
     assert {flow.spec.source.service_account_name for flow, _ in found.flows} <= sources
     context = Context(found.objects, unresolved="deny")
     assert _told(judge(found, context, TODAY)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_workloads_of_a_lawful_example_get_their_sidecars_and_stay_lawful_and_restricted(name: str) -> None:
+    injected = CliRunner().invoke(inject, ["-f", str(EXAMPLES / name / "lawful")])
+    assert injected.exit_code == 0
+    found, problems = declared(read(injected.output, "injected.yaml"), "default")
+    assert not problems
+    assert _told(judge(found, Context(found.objects), TODAY)) == []
+    for workload in found.workloads:
+        pod = {"metadata": workload.template.metadata, "spec": workload.template.spec}
+        assert [container["name"] for container in pod["spec"]["initContainers"]]
+        assert restricted.violations(pod) == []
