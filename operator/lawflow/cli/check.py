@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from lawflow.cli.declared import Declared, declared
 from lawflow.cli.judgement import Judgement, judge
 from lawflow.cli.machine_output import as_json, as_policy_reports, as_sarif
 from lawflow.cli.rules import RULE_TEXTS
-from lawflow.cli.sources import read_manifests
+from lawflow.cli.sources import read_manifests, standard_input
 from lawflow.cli.text_output import as_text, colours_wanted, terminal_width
 from lawflow.law.context import Context
 from lawflow.manifest import LocatedProblem
@@ -88,7 +87,7 @@ def check(
         legal = law.load_legal_data(*legal_data)
     except law.LegalDataError as error:
         raise click.UsageError(str(error), ctx) from None
-    found, problems = declared(read_manifests(sources, sys.stdin.buffer), namespace)
+    found, problems = declared(read_manifests(sources, standard_input()), namespace)
     if problems:
         _tell(problems)
         ctx.exit(UNUSABLE)
@@ -108,12 +107,12 @@ def check(
 def _rendered(judgement: Judgement, output: str) -> Iterable[str]:
     match output:
         case "json":
-            return [json.dumps(as_json(judgement), indent=2, ensure_ascii=False)]
+            return [json.dumps(as_json(judgement), indent=2)]
         case "sarif":
-            return [json.dumps(as_sarif(judgement), indent=2, ensure_ascii=False)]
+            return [json.dumps(as_sarif(judgement), indent=2)]
         case "policyreport":
             reports = as_policy_reports(judgement)
-            text = yaml.safe_dump_all(reports, sort_keys=False, allow_unicode=True, explicit_start=True)
+            text = yaml.safe_dump_all(reports, sort_keys=False, explicit_start=True)
             return [text.rstrip("\n")] if reports else []
         case _:
             return as_text(judgement, terminal_width())

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 refused (``check`` and ``inject`` found something that den
 130 on Ctrl-C, 0 on SIGTERM, 141 where the reader of a pipe went away.
 """
 
+import io
 import os
 import signal
 import sys
@@ -115,6 +116,10 @@ def program_name(argv0: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors of the user end in one message, never in a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show § is no reason to fall over a manifest that holds one.
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = cli.main(arguments, prog_name=program_name(sys.argv[0]), standalone_mode=False)
     except (click.UsageError, click.FileError) as error:

@@ -1,6 +1,8 @@
 """Where manifests come from: files, folders and standard input."""
 
+import io
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -17,6 +19,11 @@ class Text(NamedTuple):
 
     file: str
     text: bytes
+
+
+def standard_input() -> BinaryIO:
+    """The bytes on standard input; none where the process was started without one."""
+    return sys.stdin.buffer if sys.stdin else io.BytesIO()
 
 
 def read_manifests(sources: Iterable[str], standard_input: BinaryIO) -> Manifest:
