@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -100,7 +101,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._transport: Any = None
         self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Future[Response] | None = None
         self._refused = False
         self._under_way = False
         self._body = bytearray()
@@ -132,9 +133,7 @@ class Connection(asyncio.Protocol):
             self._header_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(HTTPStatus.BAD_REQUEST, "upgrades are not served")
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse(HTTPStatus.BAD_REQUEST, "this is no HTTP/1.1 request")
         else:
             if self._under_way and not self._headers_complete and self._header_bytes > self._limits.header_bytes:
@@ -173,7 +172,9 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """All headers are there: refuse early what would be refused anyway."""
         self._headers_complete = True
-        if self._header_sum > self._limits.header_bytes:
+        if self._parser.should_upgrade():
+            self._refuse(HTTPStatus.BAD_REQUEST, "upgrades are not served")
+        elif self._header_sum > self._limits.header_bytes:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too large")
         elif self._content_length > self._limits.body_bytes:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body exceeds {self._limits.body_bytes} bytes")
@@ -212,16 +213,19 @@ class Connection(asyncio.Protocol):
         if isinstance(answer, Response):
             self._answer(answer, self._parser.should_keep_alive())
         else:
-            self._task = self._loop.create_task(self._answer_later(answer, self._parser.should_keep_alive()))
+            self._task = asyncio.ensure_future(answer)
+            self._task.add_done_callback(partial(self._answer_late, keep_alive=self._parser.should_keep_alive()))
 
-    async def _answer_later(self, answer: Awaitable[Response], keep_alive: bool) -> None:
-        try:
-            response = await answer
-        except Exception:
-            _log.exception("a request could not be answered")
-            response = text(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
+    def _answer_late(self, task: asyncio.Future[Response], keep_alive: bool) -> None:
         self._task = None
-        self._answer(response, keep_alive)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            _log.error("a request could not be answered", exc_info=error)
+            self._answer(text(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error"), keep_alive)
+        else:
+            self._answer(task.result(), keep_alive)
 
     def close_if_idle(self) -> None:
         """Close the connection unless a request is under way."""
