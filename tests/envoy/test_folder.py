@@ -20,9 +20,9 @@ async def answered(client: Client, status: int, path: str = "/invoices/17") -> N
 
 async def test_a_new_operation_opens_and_a_removed_one_closes_on_a_live_connection(shop: Shop) -> None:
     client = Client(shop.billing_from_orders, PORT)
-    await answered(client, 403, "/ping")
-    shop.edit("path: /invoices/{invoice}", "path: /ping")
-    await answered(client, 200, "/ping")
+    await answered(client, 403, "/receipts/17")
+    shop.edit("path: /invoices/{invoice}", "path: /receipts/{invoice}")
+    await answered(client, 200, "/receipts/17")
     await answered(client, 403, "/invoices/17")
     await client.close()
 
@@ -51,13 +51,8 @@ async def test_a_deleted_flow_ends_what_it_let_through(shop: Shop) -> None:
 
 
 async def test_a_repaired_workload_is_admitted_and_gets_its_sidecar(shop: Shop) -> None:
-    documents = shop.file.read_text().split("\n---\n")
     basis = "\n      lawfulBasis:\n        article6: A6-1-b\n        contract: {reference: a, necessity: b}"
-    shop.file.write_text(
-        "\n---\n".join(
-            part.replace("- purpose: dpv:Marketing", "- purpose: dpv:Marketing" + basis) for part in documents
-        )
-    )
+    shop.edit("- purpose: dpv:Marketing", "- purpose: dpv:PaymentManagement" + basis)
     async with asyncio.timeout(SECONDS):
         await shop.running.sidecar("shop", "marketing")
 

@@ -42,11 +42,10 @@ def typed(objects: Iterable[dict[str, Any]]) -> Objects:
 def resources_of(objects: Iterable[dict[str, Any]]) -> dict[str, Resources]:
     """The resources of every sidecar that the flows make necessary, by identity."""
     found = [passage(flow) for flow in resolve(typed(objects))]
-    ends: set[Identity | None] = {source_of(each.flow) for each in found} | {
-        destination_of(each.flow) for each in found
-    }
+    ends = [source_of(each.flow) for each in found]
+    ends += [end for each in found if (end := destination_of(each.flow))]
     rendered = {}
-    for identity in sorted(end for end in ends if end is not None):
+    for identity in sorted(set(ends)):
         wanted = sidecar(identity, found, SETTINGS, {("shop", "billing", 8080): 3000})
         endpoints = {outbound.port.service[:2]: ADDRESSES for outbound in wanted.outbound}
         rendered[f"{identity.namespace}/{identity.service_account}"] = resources(wanted, SETTINGS, BUNDLE, endpoints)

@@ -1,22 +1,152 @@
-"""The sidecar that ``lawflow webhook`` injects by default, for tests that make pods with it themselves."""
+"""Sidecars whose world the test holds in its hand: an xDS server that can be stopped, and Envoys that outlive it."""
 
+import contextlib
+import datetime as dt
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from lawflow.inject import IdentityData, InjectionSettings, SidecarRelease
-from lawflow.inject.genuine import genuine_sidecar
-from lawflow.inject.pod import inject_pod
-from lawflow.inject.result import Injected
+import grpc
 
-Object = dict[str, Any]
+from lawflow.identity.authority import create_intermediate, create_root
+from lawflow.identity.bundle import TrustBundle
+from lawflow.identity.credential import Credential, issue_credential
+from lawflow.identity.pem import certificates_to_pem, new_private_key, private_key_to_pem
+from lawflow.identity.spiffe import SpiffeId
+from lawflow.mesh.sidecar import Identity, MeshSettings, Placement
+from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE, SERVICE
+from lawflow.model.loopback import loopback_addresses
+from lawflow.standalone.sidecars import RunningSidecar, Sidecars
+from lawflow.store.protocol import WatchEvent
+from lawflow.xds.server import DiscoveryService, ServerCredentials, start
+from lawflow.xds.snapshots import Snapshots
+from lawflow.xds.world import World
 
-SETTINGS = InjectionSettings(SidecarRelease("0.1.0", "lawflow/sidecar:0.1.0", '{"node":{"id":"sidecar"}}'))
-
-GENUINE: Object = genuine_sidecar(SETTINGS).model_dump(mode="json", by_alias=True)
-"""What the index says of it."""
+TRUST_DOMAIN = "example.org"
+SYSTEM, SERVER = "lawflow-system", "lawflow-xds"
 
 
-def injected(pod: Object) -> Object:
-    """The pod with its sidecar."""
-    result = inject_pod(pod, SETTINGS, IdentityData())
-    assert isinstance(result, Injected)
-    return result.pod
+def flow(source: str, destination: str, path: str) -> dict[str, Any]:
+    """A lawful flow in the namespace shop."""
+    condition = {"type": "Lawful", "status": "True", "reason": "Lawful", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    return {
+        "apiVersion": "lawflow.dev/v1alpha1",
+        "kind": "DataFlow",
+        "metadata": {"name": f"{source}-to-{destination}", "namespace": "shop"},
+        "spec": {
+            "source": {"serviceAccountName": source},
+            "destination": {"service": {"name": destination, "port": 8080}, "role": "sameController"},
+            "operations": [{"name": "read", "methods": ["GET"], "path": path}],
+        },
+        "status": {"conditions": [condition]},
+    }
+
+
+@dataclass
+class Mesh:
+    """A trust domain, a world, and the sidecars that live in it."""
+
+    directory: Path
+    world: World = field(default_factory=World)
+    port: int = 0
+    _server: grpc.aio.Server | None = None
+
+    def __post_init__(self) -> None:
+        now = dt.datetime.now(dt.UTC)
+        root = create_root(TRUST_DOMAIN, key=new_private_key(), now=now, random=secrets.token_bytes)
+        self._issuer = create_intermediate(root, key=new_private_key(), now=now, random=secrets.token_bytes)
+        self.bundle = TrustBundle(TRUST_DOMAIN, (root.certificate,))
+        (self.directory / "sockets").mkdir()
+        self.sidecars = Sidecars(self.directory / "sidecars", self.directory / "sockets")
+        self.service = self._new_service()
+
+    def credential(self, namespace: str, service_account: str) -> Credential:
+        return issue_credential(
+            self._issuer,
+            SpiffeId(TRUST_DOMAIN, namespace, service_account),
+            key=new_private_key(),
+            now=dt.datetime.now(dt.UTC),
+            random=secrets.token_bytes,
+        )
+
+    def address(self, service_account: str) -> str:
+        return loopback_addresses([service_account], str(self.directory))[service_account]
+
+    def outbound(self, service_account: str, destination: str) -> str:
+        host = f"{destination}.shop.svc"
+        return loopback_addresses([host], f"{self.directory}{service_account}")[host]
+
+    def put(self, declared: dict[str, Any]) -> None:
+        """Add or change a flow, and the endpoints of its destination."""
+        self.world.take(DATA_FLOW, WatchEvent("ADDED", declared))
+        name = declared["spec"]["destination"]["service"]["name"]
+        metadata = {"name": name, "namespace": "shop", "labels": {"kubernetes.io/service-name": name}}
+        endpoints = [{"addresses": [self.address(name)]}]
+        self.world.take(ENDPOINT_SLICE, WatchEvent("ADDED", {"metadata": metadata, "endpoints": endpoints}))
+        self.snapshots.touch()
+
+    def local_port(self, service: str, port: int) -> None:
+        """Let a Service's pods serve its port at ``port``."""
+        spec = {"ports": [{"port": 8080, "targetPort": port}]}
+        obj = {"metadata": {"name": service, "namespace": "shop"}, "spec": spec}
+        self.world.take(SERVICE, WatchEvent("ADDED", obj))
+        self.snapshots.touch()
+
+    async def serve(self, credential: Credential | None = None) -> None:
+        """Start the xDS server, with a memory of nothing."""
+        self.service = self._new_service()
+        own = credential or self.credential(SYSTEM, SERVER)
+        pem = ServerCredentials(
+            private_key_to_pem(own.key), certificates_to_pem(own.chain), certificates_to_pem(self.bundle.roots)
+        )
+        self._server, self.port = await start(self.service, "127.0.0.1", self.port, lambda: pem)
+
+    async def end_server(self) -> None:
+        """Kill the xDS server."""
+        assert self._server is not None
+        await self._server.stop(None)
+
+    async def sidecar(self, service_account: str) -> RunningSidecar:
+        """Start a sidecar of the namespace shop."""
+        credential = self.credential("shop", service_account)
+        files = {
+            "tls.key": private_key_to_pem(credential.key),
+            "tls.crt": certificates_to_pem(credential.chain),
+            "ca.crt": self.bundle.to_pem(),
+        }
+        server = f"spiffe://{TRUST_DOMAIN}/ns/{SYSTEM}/sa/{SERVER}"
+        return await self.sidecars.start(
+            Identity("shop", service_account),
+            f"shop/{service_account}-1",
+            self.address(service_account),
+            files,
+            ("127.0.0.1", self.port, server),
+        )
+
+    async def close(self) -> None:
+        await self.sidecars.close()
+        await self.end_server()
+
+    def _new_service(self) -> DiscoveryService:
+        self.snapshots = Snapshots(self.world, MeshSettings(TRUST_DOMAIN), self._place, coalescing_seconds=0.01)
+        self.snapshots.trust(self.bundle.to_pem(), self.bundle.version)
+        self.snapshots.open()
+        return DiscoveryService(self.snapshots, TRUST_DOMAIN)
+
+    def _place(self, identity: Identity) -> Placement:
+        account = identity.service_account
+        directory = self.sidecars.certificate_directory(identity)
+        return Placement(self.address(account), f"{self.directory}{account}", str(directory))
+
+
+@contextlib.asynccontextmanager
+async def mesh(directory: Path) -> AsyncIterator[Mesh]:
+    """A mesh whose server runs."""
+    made = Mesh(directory)
+    await made.serve()
+    try:
+        yield made
+    finally:
+        await made.close()

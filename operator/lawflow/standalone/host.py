@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from lawflow import __version__
@@ -12,17 +12,12 @@ from lawflow.mesh.sidecar import Identity
 from lawflow.model import labels
 from lawflow.model.dataflow import DataFlow
 from lawflow.model.kinds import (
-    CONSENT_POLICY,
-    DATA_CONTROLLER,
     DATA_FLOW,
-    DATASET,
     ENDPOINT_SLICE,
-    NAMESPACE,
     POD,
     SECRET,
     SERVICE,
     WORKLOAD_KINDS,
-    Kind,
 )  # fmt: skip
 from lawflow.model.parse import InvalidObjectError, parse
 from lawflow.model.sidecar import certificate_secret_name
@@ -34,9 +29,6 @@ from lawflow.standalone.sidecars import Sidecars
 from lawflow.standalone.topology import TopologyError, Workload
 from lawflow.store.folder import FolderStore
 
-WATCHED = (
-    NAMESPACE, DATA_CONTROLLER, CONSENT_POLICY, DATASET, SERVICE, DATA_FLOW, SECRET, *WORKLOAD_KINDS,
-)  # fmt: skip
 COALESCING_SECONDS = 0.05
 
 Key = tuple[str, str, str]
@@ -64,10 +56,16 @@ class Host:
     async def run(self) -> None:
         """Look at each change, for ever."""
         changed = asyncio.Event()
+        changed.set()
+
+        async def follow(change: Callable[[], Awaitable[object]]) -> None:
+            while True:
+                await change()
+                changed.set()
+
         async with asyncio.TaskGroup() as group:
-            for kind in WATCHED:
-                group.create_task(self._follow(kind, changed))
-            group.create_task(self._follow_sidecars(changed))
+            group.create_task(follow(self.store.change))
+            group.create_task(follow(lambda: self.sidecars.change().wait()))
             while True:
                 await changed.wait()
                 await asyncio.sleep(COALESCING_SECONDS)
@@ -94,17 +92,6 @@ class Host:
         for identity, sidecar in self.sidecars.running.items():
             if sidecar.ready.is_set():
                 self._tell_ready(identity, flows)
-
-    async def _follow(self, kind: Kind, changed: asyncio.Event) -> None:
-        async with contextlib.aclosing(self.store.watch(kind)) as events:  # type: ignore[type-var]
-            async for _ in events:
-                changed.set()
-
-    async def _follow_sidecars(self, changed: asyncio.Event) -> None:
-        while True:
-            change = self.sidecars.change()
-            changed.set()
-            await change.wait()
 
     async def _flows(self) -> list[DataFlow]:
         found = []

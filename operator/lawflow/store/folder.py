@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from copy import deepcopy
@@ -11,12 +12,26 @@ from typing import Any
 from lawflow.manifest import LocatedProblem
 from lawflow.model.kinds import Kind
 from lawflow.store.changes import Known
-from lawflow.store.manifests import DEFAULT_NAMESPACE, Area, Cache, Key, load, path_of, signature, write, written
+from lawflow.store.manifests import (
+    DEFAULT_NAMESPACE,
+    Area,
+    Cache,
+    Key,
+    last_edit,
+    load,
+    path_of,
+    signature,
+    write,
+    written,
+)
 from lawflow.store.merge import compose, merge_patch
 from lawflow.store.protocol import FIELD_MANAGER, ConflictError, NotFoundError, Object, StoreError, WatchEvent
 
 POLL_SECONDS = 0.2
 """How often a watched folder is looked at: a change shows within a blink, and a look costs one stat a file."""
+SETTLING_SECONDS = 0.05
+"""A manifest that was written to more recently may not be whole yet."""
+LONGEST_SETTLING_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -62,16 +77,16 @@ class FolderStore:
             yield event
         yield WatchEvent("SYNCED", {})
         while True:
-            try:
-                await asyncio.wait_for(changed.wait(), self._poll_seconds)
-            except TimeoutError:
-                async with self._lock:
-                    # Of many watches one looks, and the others hear of it.
-                    if asyncio.get_running_loop().time() - self._looked >= self._poll_seconds:
-                        await self._refresh()
+            await self._wait(changed)
             changed = self._changed
             for event in known.relisted(_listed(self._objects, kind, namespace)):
                 yield event
+
+    async def change(self) -> None:
+        """Return at the next change of any object or problem."""
+        changed = self._changed
+        while not changed.is_set():
+            await self._wait(changed)
 
     async def create(self, kind: Kind, obj: Object) -> Object:
         """Create an object; ConflictError where it exists."""
@@ -125,6 +140,25 @@ class FolderStore:
             await asyncio.to_thread(path.unlink)
             await self._refresh()
 
+    async def _wait(self, changed: asyncio.Event) -> None:
+        """Return at the change, or after a look at the folder."""
+        try:
+            await asyncio.wait_for(changed.wait(), self._poll_seconds)
+        except TimeoutError:
+            async with self._lock:
+                # Of many watches one looks, and the others hear of it.
+                if asyncio.get_running_loop().time() - self._looked >= self._poll_seconds:
+                    await self._refresh()
+
+    async def _settle(self) -> None:
+        """Wait while somebody writes: half a manifest would take away what its other half declares."""
+        until = asyncio.get_running_loop().time() + LONGEST_SETTLING_SECONDS
+        while asyncio.get_running_loop().time() < until:
+            age = time.time() - await asyncio.to_thread(last_edit, self.folder)
+            if not 0 <= age < SETTLING_SECONDS:
+                return
+            await asyncio.sleep(SETTLING_SECONDS - age)
+
     def _existing(self, kind: Kind, namespace: str, name: str) -> Key:
         key = _key(kind, namespace, name)
         if key not in self._objects:
@@ -164,17 +198,19 @@ class FolderStore:
         seen = await asyncio.to_thread(signature, self.folder)
         if seen == self._signature:
             return
+        if self._signature is not None:
+            await self._settle()
+            seen = await asyncio.to_thread(signature, self.folder)
         content = await asyncio.to_thread(load, self.folder, self._cache)
         self._signature = seen
         problems = tuple(content.problems)
         for problem in problems:
             if problem not in self.problems:
                 _log.warning("%s", problem)
-        self.problems = problems
         self._version += 1
         fresh = {key: self._versioned(key, obj) for key, obj in content.objects.items()}
-        if fresh != self._objects:
-            self._objects = fresh
+        if (fresh, problems) != (self._objects, self.problems):
+            self._objects, self.problems = fresh, problems
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()
 

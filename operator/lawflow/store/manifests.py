@@ -41,6 +41,11 @@ class Content:
     problems: list[LocatedProblem] = field(default_factory=list)
 
 
+def last_edit(folder: Path) -> float:
+    """When a manifest was last written to, in seconds since the epoch; 0 where there is none."""
+    return max((stat.st_mtime for path in _manifests(folder) if (stat := _stat(path)) is not None), default=0.0)
+
+
 @dataclass
 class _File:
     objects: list[tuple[Key, Object, LocatedObject]] = field(default_factory=list)
