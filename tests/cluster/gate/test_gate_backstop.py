@@ -8,7 +8,7 @@ import pytest
 from tests.support.cluster import Cluster
 from tests.support.gate import pod, refusal, workload, write_index
 from tests.support.gated_shop import CLOSED, LAWFUL, NONE, UNLAWFUL, Shop, open_shop
-from tests.support.sidecars import injected
+from tests.support.injected_pods import injected
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.cluster

@@ -10,7 +10,7 @@ from tests.support import kubelet
 from tests.support.cluster import Cluster, User
 from tests.support.flows import flow
 from tests.support.gated_shop import LAWFUL, NONE, Shop
-from tests.support.sidecars import GENUINE, injected
+from tests.support.injected_pods import GENUINE, injected
 
 from lawflow.model import sidecar as contract
 

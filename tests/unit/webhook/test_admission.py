@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.flows import flow, references, unlawful_flow
 from tests.support.gate import pod, workload
+from tests.support.injected_pods import SETTINGS
 from tests.support.reviews import CONTROLLER, NAMESPACE, NOW, known, namespace_object, request
-from tests.support.sidecars import SETTINGS
 
 from lawflow.law import default_legal_data
 from lawflow.store.protocol import StoreError

@@ -1,0 +1,22 @@
+"""The sidecar that ``lawflow webhook`` injects by default, for tests that make pods with it themselves."""
+
+from typing import Any
+
+from lawflow.inject import IdentityData, InjectionSettings, SidecarRelease
+from lawflow.inject.genuine import genuine_sidecar
+from lawflow.inject.pod import inject_pod
+from lawflow.inject.result import Injected
+
+Object = dict[str, Any]
+
+SETTINGS = InjectionSettings(SidecarRelease("0.1.0", "lawflow/sidecar:0.1.0", '{"node":{"id":"sidecar"}}'))
+
+GENUINE: Object = genuine_sidecar(SETTINGS).model_dump(mode="json", by_alias=True)
+"""What the index says of it."""
+
+
+def injected(pod: Object) -> Object:
+    """The pod with its sidecar."""
+    result = inject_pod(pod, SETTINGS, IdentityData())
+    assert isinstance(result, Injected)
+    return result.pod
