@@ -42,10 +42,11 @@ async def reconcile(environment: Environment, namespace: str, name: str) -> dt.d
         return None
     environment.referrers.remember(key, references(flow, world.references))
     context = law_context(environment)
-    review = law.next_review(flow, context, environment.today)
+    assessment = law.assess(flow, context, environment.today)
+    review = assessment.next_review
     status = flow_status(
         resolve_flow(flow, world.references),
-        law.evaluate(flow, context, environment.today),
+        assessment.findings,
         sorted(workload_states(environment, flow), key=lambda state: (state.side != "source", state.kind, state.name)),
         previous,
         environment.now,

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from lawflow.controller.break_glass import expiry, grants, told
 from lawflow.controller.events import announce
-from lawflow.controller.flow_index import changes, flow_index
+from lawflow.controller.flow_index import changes, flow_index, verdict
 from lawflow.controller.network_policy import MANAGED_BY, network_policy
 from lawflow.controller.retry import INTERVAL, due, lacks_pods
 from lawflow.controller.settings import Environment
@@ -55,6 +55,9 @@ async def _write_index(environment: Environment, namespace: str) -> Object:
     workloads = [workload for workload, _ in world.workloads(namespace)]
     in_force, expired = grants(workloads, before, settings.break_glass, environment.now)
     sidecar = genuine_sidecar(settings.injection) if settings.injection else None
+    lawful = sum(1 for flow in flows if verdict(flow)["lawful"])
+    environment.metrics.flows.labels(namespace, "true").set(lawful)
+    environment.metrics.flows.labels(namespace, "false").set(len(flows) - lawful)
     wanted = flow_index(namespace, flows, in_force, expired, sidecar)
     await _tell_of_deleted_flows(environment, namespace, held, wanted)
     await _tell_of_grants(environment, namespace, wanted)

@@ -90,5 +90,18 @@ def _settings() -> kopf.OperatorSettings:
     # Never written as long as there are only on.event handlers; named so that nothing of Kopf's own could appear.
     settings.persistence.finalizer = "lawflow.dev/controller"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix="lawflow.dev")
-    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix="lawflow.dev")
+    settings.persistence.diffbase_storage = _NoDifferences()
     return settings
+
+
+class _NoDifferences(kopf.DiffBaseStorage):
+    """What Kopf would compare an object with: nothing. Copying every object for that took a third of the CPU time."""
+
+    def build(self, *, body: Any, extra_fields: Any = None) -> Any:
+        return {}
+
+    def fetch(self, *, body: Any) -> Any:
+        return None
+
+    def store(self, *, body: Any, patch: Any, essence: Any) -> None:
+        return None
