@@ -153,7 +153,7 @@ async def test_a_watch_goes_on_after_the_server_and_its_database_were_killed(
             control_plane.kill(component)
         for component in ("etcd", "kube-apiserver"):
             control_plane.start(component)
-        await store.create(CONFIG_MAP, config_map(namespace, "late"))
+        control_plane.apply(config_map(namespace, "late"))
         while (event := await asyncio.wait_for(anext(watch), 60)).object["metadata"]["name"] != "late":
             pass
     assert event.type == "ADDED"

@@ -68,12 +68,13 @@ class Controller:
         """List everything anew, so that nothing is missing and nothing is left of what is gone."""
         self.environment.policies.clear()
         for kind in kinds:
+            known = self.environment.world.known(kind)
             try:
                 listed = await self.environment.store.list(kind)
             except NotFoundError:
                 _log.info("the API server does not serve %s: the controller goes without", kind.plural)
                 continue
-            for obj in self.environment.world.absent(kind, listed):
+            for obj in self.environment.world.absent(kind, known, listed):
                 self.observe(kind, obj, deleted=True)
             for obj in listed:
                 self.observe(kind, obj)

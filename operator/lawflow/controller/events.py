@@ -17,6 +17,9 @@ RECENT = dt.timedelta(minutes=2)
 """A transition this young is announced again by a controller that has just started: its predecessor may have been
 killed between writing the status and the event. The event's name keeps that from becoming a second one."""
 
+REMEMBERED = 10_000
+"""Transitions that a process remembers to have told of; one that it forgot is told once more, to no effect."""
+
 
 async def announce(
     environment: Environment, regarding: Object, weight: Weight, reason: str, message: str, *, once: str
@@ -69,4 +72,6 @@ async def announce_transitions(
         if key not in environment.announced:
             reason = each["reason"] if each["reason"].startswith(each["type"]) else f"{each['type']}{each['reason']}"
             await announce(environment, regarding, weight, reason, each["message"], once=each["lastTransitionTime"])
+            if len(environment.announced) >= REMEMBERED:
+                environment.announced.clear()
             environment.announced[key] = None

@@ -90,6 +90,7 @@ async def _lead(
         await asyncio.gather(acquiring, return_exceptions=True)
         await leader.release()
         return False
+    acquiring.result()
     _log.info("this replica leads")
     controller.environment.metrics.leader.set(1)
     working = [

@@ -16,9 +16,12 @@ from kubernetes.aio.client.configuration import Configuration
 from lawflow.controller.engine import Controller
 from lawflow.controller.world import WATCHED
 from lawflow.model.kinds import Kind
+from lawflow.store.protocol import StoreError
 
 RETRIES = (1.0, 2.0, 4.0, *(8.0,) * 10_000)
 """Seconds between attempts while the API server fails: an outage of hours must not end the process."""
+PAUSE_SECONDS = 2.0
+"""Pause before Kopf is started again after it ended by itself."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,10 +37,18 @@ async def watch(
             stop_flag=stop,
         )  # fmt: skip
         handle_signals()
-        await kopf.run_tasks(tasks, ignored=others)
-        if not stop.is_set():
-            _log.warning("the watches ended and begin anew")
+        try:
+            await kopf.run_tasks(tasks, ignored=others)
+        except Exception:
+            _log.exception("the watches failed")
+        if stop.is_set():
+            return
+        _log.warning("the watches ended and begin anew in %.0f s", PAUSE_SECONDS)
+        await asyncio.sleep(PAUSE_SECONDS)
+        try:
             await controller.resync()
+        except StoreError as error:
+            _log.warning("the listing after it failed, and is done again at the next resync: %s", error)
 
 
 def _registry(controller: Controller, configuration: Configuration) -> kopf.OperatorRegistry:

@@ -35,6 +35,9 @@ _PARSED = frozenset({DATA_FLOW.name, CONSENT_POLICY.name, DATASET.name, DATA_CON
 _WORKLOADS = frozenset(kind.name for kind in WORKLOAD_KINDS)
 _ENDED = frozenset({"Succeeded", "Failed"})
 
+REMEMBERED_DELETIONS = 50_000
+"""More than can be deleted while one list is under way; an entry costs some hundred bytes."""
+
 
 class World:
     """Objects by kind, namespace and name. Of workloads only what Lawflow asks about is kept."""
@@ -44,13 +47,17 @@ class World:
         """Custom resources in typed form, and Services: what flows are joined with."""
         self._objects: dict[str, dict[str, dict[str, Object]]] = defaultdict(lambda: defaultdict(dict))
         self._problems: dict[Key, tuple[Problem, ...]] = {}
+        self._gone: dict[str, None] = {}
 
     def observe(self, kind: Kind, obj: Object, *, deleted: bool = False) -> Object | None:
         """Take note of an object as it is, or was; returns what was known of it before.
 
-        An older version than the known one is passed over: it arrives late, behind this process's own write.
+        What arrives late is passed over: an older version than the known one, behind this process's own write, and
+        any version of an object that is known to be gone, in a list that was begun before.
         """
         metadata = obj["metadata"]
+        if self._is_gone(metadata.get("uid", ""), deleted=deleted):
+            return None
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         known = self._objects[kind.name][namespace]
         before = known.get(name)
@@ -124,14 +131,31 @@ class World:
         found = self.get(kind, obj["metadata"].get("namespace", ""), reference["name"]) if kind and reference else None
         return self.owner(found) if found else obj
 
-    def absent(self, kind: Kind, listed: Iterable[Object]) -> list[Object]:
-        """Known objects of a kind that a fresh list lacks."""
-        present = {(obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in listed}
+    def known(self, kind: Kind) -> list[Object]:
+        """All objects of a kind as they are known now: take it before a fresh list is asked for."""
+        return list(self.all(kind))
+
+    def absent(self, kind: Kind, known_before: Iterable[Object], listed: Iterable[Object]) -> list[Object]:
+        """Objects that were known before a list was asked for, and that it lacks: they are gone."""
+        present = {_name(obj) for obj in listed}
         return [
             obj
-            for obj in self.all(kind)
-            if (obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) not in present
+            for obj in known_before
+            if _name(obj) not in present
+            and (now := self.get(kind, *_name(obj)))
+            and now["metadata"].get("uid") == obj["metadata"].get("uid")
         ]
+
+    def _is_gone(self, uid: str, *, deleted: bool) -> bool:
+        if not uid:
+            return False
+        if deleted:
+            self._gone.pop(uid, None)
+            self._gone[uid] = None
+            if len(self._gone) > REMEMBERED_DELETIONS:
+                del self._gone[next(iter(self._gone))]
+            return False
+        return uid in self._gone
 
     def _parse(self, key: Key, obj: Object | None) -> None:
         self._problems.pop(key, None)
@@ -150,6 +174,10 @@ class World:
             self.references.services.pop((namespace, name), None)
         else:
             self.references.services[namespace, name] = obj
+
+
+def _name(obj: Object) -> tuple[str, str]:
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
 def _older(metadata: Mapping[str, Any], known: Mapping[str, Any]) -> bool:

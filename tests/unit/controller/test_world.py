@@ -57,12 +57,31 @@ def test_a_deleted_object_is_gone() -> None:
     assert world.flow("shop", "orders-to-psp") is None
 
 
-def test_what_a_fresh_list_lacks_is_named() -> None:
+def test_what_a_fresh_list_lacks_is_gone() -> None:
     world = World()
     world.observe(DATA_FLOW, merchant.flow("shop", "stays"))
     world.observe(DATA_FLOW, merchant.flow("shop", "goes"))
-    (absent,) = world.absent(DATA_FLOW, [merchant.flow("shop", "stays")])
+    (absent,) = world.absent(DATA_FLOW, world.known(DATA_FLOW), [merchant.flow("shop", "stays")])
     assert absent["metadata"]["name"] == "goes"
+
+
+def test_what_appeared_while_a_list_was_under_way_is_not_gone() -> None:
+    world = World()
+    world.observe(DATA_FLOW, versioned(merchant.flow("shop", "replaced"), 1))
+    before = world.known(DATA_FLOW)
+    world.observe(DATA_FLOW, versioned(merchant.flow("shop", "new"), 2, uid="n"))
+    world.observe(DATA_FLOW, versioned(merchant.flow("shop", "replaced"), 3, uid="other"))
+    assert world.absent(DATA_FLOW, before, []) == []
+
+
+def test_an_object_that_is_gone_does_not_come_back_by_a_late_answer() -> None:
+    world = World()
+    world.observe(DATA_FLOW, versioned(merchant.flow("shop"), 1))
+    world.observe(DATA_FLOW, versioned(merchant.flow("shop"), 3), deleted=True)
+    world.observe(DATA_FLOW, versioned(merchant.flow("shop"), 2))
+    assert world.get(DATA_FLOW, "shop", "orders-to-psp") is None
+    world.observe(DATA_FLOW, versioned(merchant.flow("shop"), 4, uid="another"))
+    assert world.get(DATA_FLOW, "shop", "orders-to-psp")
 
 
 def owned(kind: str, name: str, owner_kind: str, owner: str) -> Object:
