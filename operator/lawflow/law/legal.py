@@ -14,7 +14,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from lawflow.law.vocabulary import Terms, Vocabulary
+from lawflow.law.vocabulary import Terms, Vocabulary, VocabularyError
 from lawflow.model.base import CountryCode, Duration, Model
 from lawflow.model.parse import path_of
 
@@ -147,4 +147,8 @@ def _compile(document: Mapping[str, Any], file: str) -> LegalData:
         raise LegalDataError(f"{file}: {path_of(details['loc'])}: {message}; {hint}") from None
     places = legal.territories
     inside = places.member_states | places.eea_states | places.inside.keys()
-    return LegalData(legal.adequacy, inside, legal.consent_age, legal.settings, Vocabulary(legal.vocabulary))
+    try:
+        vocabulary = Vocabulary(legal.vocabulary)
+    except VocabularyError as error:
+        raise LegalDataError(f"{file}: {path_of(('vocabulary', *error.path))}: {error}") from None
+    return LegalData(legal.adequacy, inside, legal.consent_age, legal.settings, vocabulary)

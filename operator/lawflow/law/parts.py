@@ -21,7 +21,7 @@ _NO_FACETS = ("",)
 class PurposeFacts:
     """One purpose with its basis."""
 
-    __slots__ = ("basis", "code", "concept", "facets", "index", "model", "policy", "situation")
+    __slots__ = ("basis", "code", "concept", "criminal", "facets", "index", "model", "policy", "situation", "special")
 
     def __init__(self, situation: "Situation", index: int, model: Purpose) -> None:
         basis = model.lawful_basis
@@ -35,10 +35,14 @@ class PurposeFacts:
         self.policy: ConsentPolicy | None = None
         if basis and basis.consent_policy_ref:
             self.policy = situation.resolved.consent_policy(basis.consent_policy_ref)
+        self.special = self._travelling(situation.special)
+        """Special categories (Article 9) that travel for this purpose."""
+        self.criminal = self._travelling(situation.criminal)
+        """Categories of criminal data (Article 10) that travel for this purpose."""
         facets = ("", self.code) if self.code else _NO_FACETS
-        if situation.special and self.special:
+        if self.special:
             facets = (*facets, "special")
-        if situation.criminal and self.criminal:
+        if self.criminal:
             facets = (*facets, "criminal")
         self.facets = facets
 
@@ -66,16 +70,6 @@ class PurposeFacts:
         known = self.situation.vocabulary.purposes
         broader = self.broader
         return any((known[term].term if term in known else term) in broader for term in purposes)
-
-    @property
-    def special(self) -> tuple[Concept, ...]:
-        """Special categories (Article 9) that travel for this purpose."""
-        return self._travelling(self.situation.special)
-
-    @property
-    def criminal(self) -> tuple[Concept, ...]:
-        """Categories of criminal data (Article 10) that travel for this purpose."""
-        return self._travelling(self.situation.criminal)
 
     def _travelling(self, concepts: tuple[Concept, ...]) -> tuple[Concept, ...]:
         if not concepts or self.situation.opaque:

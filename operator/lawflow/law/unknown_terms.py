@@ -1,6 +1,7 @@
 """Terms in a flow and its objects that the vocabulary does not know."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from lawflow.law.parts import UnknownTerm
 from lawflow.law.situation import Situation, consents
@@ -9,8 +10,19 @@ from lawflow.law.vocabulary import NOT_PERSONAL, did_you_mean
 _PLACE = "use a term of https://w3id.org/dpv or add it to your legal data under vocabulary.terms"
 
 
+MOST = 16
+"""How many unknown terms are told of at a time: looking for the closest known one takes about a millisecond each."""
+
+
 def unknown_terms(situation: Situation) -> Iterator[UnknownTerm]:
-    """Unknown purposes, categories of data and subjects, legal bases and transfer tools, with the closest known one."""
+    """Unknown purposes, categories of data and subjects, legal bases and transfer tools, with the closest known one.
+
+    The ones that deny come first; at most ``MOST`` are told, the rest once these are corrected.
+    """
+    return islice(_unknown_terms(situation), MOST)
+
+
+def _unknown_terms(situation: Situation) -> Iterator[UnknownTerm]:
     spec, known = situation.spec, situation.vocabulary
     for purpose in situation.purposes:
         if purpose.concept is None:
@@ -28,10 +40,6 @@ def unknown_terms(situation: Situation) -> Iterator[UnknownTerm]:
     for field in situation.fields:
         if field.concept is None:
             yield _category(situation, f"{field.path}.category", field.model.category)
-    for index, term in enumerate(spec.subjects.categories):
-        if term not in known.subjects:
-            advice = did_you_mean(term, known.subject_names, _PLACE)
-            yield UnknownTerm(f".spec.subjects.categories[{index}]", term, "subjects", advice)
     for transfer in situation.transfers:
         if transfer.tool is None:
             yield _code(f"{transfer.path}.tool", transfer.model.tool, "tool", known.tools)
@@ -45,6 +53,10 @@ def unknown_terms(situation: Situation) -> Iterator[UnknownTerm]:
     own = spec.destination.own_basis
     if own is not None and own.article6 is not None and own.article6 not in known.article6:
         yield _code(".spec.destination.ownBasis.article6", own.article6, "basis", known.article6)
+    for index, term in enumerate(spec.subjects.categories):
+        if term not in known.subjects:
+            advice = did_you_mean(term, known.subject_names, _PLACE)
+            yield UnknownTerm(f".spec.subjects.categories[{index}]", term, "subjects", advice)
     yield from _elsewhere(situation)
 
 

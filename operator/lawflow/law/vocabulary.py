@@ -1,9 +1,9 @@
 """Terms of the W3C Data Privacy Vocabulary and of the GDPR: what is known, what is narrower, what is special."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -69,8 +69,16 @@ class Terms(Model):
     subjects: dict[str, tuple[str, ...]] = Field(description="Narrower categories of subjects of each broader one.")
 
 
+class VocabularyError(ValueError):
+    """An entry of the vocabulary that speaks of a term which is nowhere defined; ``path`` says where it stands."""
+
+    def __init__(self, path: tuple[str, ...], term: str, advice: str) -> None:
+        self.path = path
+        super().__init__(f"{term} is not a known term; {advice}")
+
+
 class Vocabulary:
-    """Known terms, each under its short form and its full address."""
+    """Known terms, each under its short form and its full address. Raises VocabularyError."""
 
     def __init__(self, terms: Terms) -> None:
         self.version = terms.version
@@ -81,6 +89,17 @@ class Vocabulary:
         self.article9 = _codes({code: code for code in _ARTICLE_9})
         self.article22 = _codes({code: code for code in _ARTICLE_22})
         self.tools = _codes({code: code for code in _TRANSFER_TOOLS})
+        self._check(terms)
+
+    def _check(self, terms: Terms) -> None:
+        known = {*self.categories, *self.purposes, *self.subjects}
+        names = (*self.category_names, *self.purpose_names, *self.subject_names)
+        spoken = [(("terms", term), broader) for term, broader in terms.terms.items() if term not in known]
+        spoken += [(("typing", term), term) for term in terms.typing if term not in self.categories]
+        for family, roots in terms.families.items():
+            spoken += [(("families", family), root) for root in roots if root not in self.purposes]
+        for path, term in spoken:
+            raise VocabularyError(path, term, did_you_mean(term, names, "define it under vocabulary.terms"))
 
     @cached_property
     def category_names(self) -> tuple[str, ...]:
@@ -98,7 +117,8 @@ class Vocabulary:
         return _short_forms(self.subjects)
 
 
-def did_you_mean(term: str, known: Iterable[str], otherwise: str) -> str:
+@lru_cache(maxsize=4096)
+def did_you_mean(term: str, known: tuple[str, ...], otherwise: str) -> str:
     """Advice on an unknown term: the closest known one, a known one without its prefix, or what else to do."""
     names = sorted(known)
     bare = {name.split(":", 1)[-1].casefold(): name for name in names}

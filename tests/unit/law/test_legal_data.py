@@ -60,6 +60,9 @@ def test_a_later_file_wins(file: Path, tmp_path: Path) -> None:
         ("consentAge: {unknown: 12}", ".consentAge.unknown"),
         ("setings: {}", ".setings"),
         ("vocabulary: {typing: {'pd:Name': secret}}", ".vocabulary.typing.pd:Name"),
+        ("vocabulary: {typing: {'pd:Nmae': special}}", "did you mean pd:Name?"),
+        ("vocabulary: {terms: {'acme:A': 'pd:Emial'}}", ".vocabulary.terms.acme:A"),
+        ("vocabulary: {terms: {'acme:A': 'acme:B', 'acme:B': 'acme:A'}}", "define it"),
         ("- a list", "not a mapping"),
         ("a: [", "cannot be read as YAML"),
     ],
@@ -70,7 +73,7 @@ def test_a_malformed_file_is_refused_with_its_name_the_path_and_a_fix(file: Path
         load_legal_data(file)
     assert str(file) in str(raised.value)
     assert told in str(raised.value)
-    assert any(word in str(raised.value) for word in ("correct", "remove", "use"))
+    assert any(word in str(raised.value) for word in ("correct", "remove", "use", "did you mean", "define"))
 
 
 def test_a_file_that_is_not_there_is_refused_with_its_name(file: Path) -> None:

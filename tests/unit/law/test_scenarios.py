@@ -79,6 +79,13 @@ def test_an_unknown_term_is_answered_with_the_closest_known_one(patch: Patch, ru
     assert _fix(patch, rule) == fix
 
 
+def test_of_very_many_unknown_terms_the_first_are_told_and_the_flow_is_denied() -> None:
+    fields = [{"pointer": f"/{index}", "category": f"pd:Unheard{index}"} for index in range(200)]
+    flow, context = situation_of({"operations[0].request.fields": fields, "subjects.categories": ["dpv:Nobody"]})
+    found = [each for each in evaluate(flow, context, EXAMPLE_DAY) if each.rule == "HOUSE-category-unknown"]
+    assert len(found) == 16
+
+
 # Special categories
 
 
