@@ -254,6 +254,14 @@ def with_rights_of_a_hook(cluster: Cluster, template: str, account: str) -> User
     return cluster.service_account(NAMESPACE, account)
 
 
+def remove_hook(cluster: Cluster, template: str) -> None:
+    """What Helm does once a hook has succeeded."""
+    for each in chart.objects(chart.rendered(f"--show-only=templates/{template}.yaml")):
+        metadata = each["metadata"]
+        where = metadata.get("namespace", NAMESPACE)
+        cluster.kubectl("delete", each["kind"], metadata["name"], "-n", where, "--ignore-not-found")
+
+
 def test_the_start_up_check_succeeds_once_the_gate_answers_and_says_what_it_lacks(gated: Installed) -> None:
     checker = with_rights_of_a_hook(gated.cluster, "startup-check", "lawflow-startup-check")
     eventually(lambda: gated.run(checker, "ready", "--timeout=5").returncode == 0, "the gate is ready")
@@ -272,6 +280,12 @@ def test_no_process_lacks_a_right(gated: Installed) -> None:
         assert "forbidden" not in text.lower()
 
 
+def sidecars(cluster: Cluster, where: str) -> list[bool]:
+    """Of each pod, whether it has a sidecar."""
+    pods = cluster.get("pods", "-n", where)["items"]
+    return ["lawflow.dev/injected" in pod["metadata"].get("annotations", {}) for pod in pods]
+
+
 def test_uninstalling_takes_the_gate_down_first_and_leaves_the_definitions_alone(gated: Installed) -> None:
     cluster = gated.cluster
     kubeconfig = f"--kubeconfig={cluster.admin.kubeconfig}"
@@ -279,28 +293,32 @@ def test_uninstalling_takes_the_gate_down_first_and_leaves_the_definitions_alone
     eventually(
         lambda: "lawflow.dev/index-ready" in cluster.get("namespace", "leaving")["metadata"]["labels"], "an index"
     )
+    cluster.apply(flows.flow("kept", "leaving"), workload("app", "leaving", service_account="default"))
+    eventually(lambda: sidecars(cluster, "leaving") == [True], "a pod with a sidecar")
+    # What takes scaling their Deployments down in a real cluster.
     gated.controller.end()
+    gated.server.end()
     retiree = with_rights_of_a_hook(cluster, "retirement", "lawflow-retirement")
     for _ in range(2):
         retired = gated.run(retiree, "retire", f"--namespace={NAMESPACE}")
         assert retired.returncode == 0, retired.stderr
     assert "lawflow.dev/index-ready" not in cluster.get("namespace", "leaving")["metadata"]["labels"]
+    eventually(lambda: False in sidecars(cluster, "leaving"), "a pod without a sidecar")
     ours = "--selector=app.kubernetes.io/part-of=lawflow"
     gone = "validatingadmissionpolicybindings,mutatingwebhookconfigurations,validatingwebhookconfigurations"
     assert cluster.get(gone, ours)["items"] == []
-    assert cluster.get("deployment", "lawflow-controller", "-n", NAMESPACE)["spec"]["replicas"] == 0
+    replicas = {
+        each["metadata"]["name"]: each["spec"]["replicas"]
+        for each in cluster.get("deployments", "-n", NAMESPACE)["items"]
+    }
+    assert replicas["lawflow-controller"] == replicas["lawflow-webhook"] == 0
 
-    for each in chart.objects(chart.rendered("--show-only=templates/retirement.yaml")):
-        cluster.kubectl(
-            "delete", each["kind"], each["metadata"]["name"], "-n", NAMESPACE, "--ignore-not-found", "--wait=false"
-        )
-    for each in chart.objects(chart.rendered("--show-only=templates/startup-check.yaml")):
-        where = each["metadata"].get("namespace", NAMESPACE)
-        cluster.kubectl("delete", each["kind"], each["metadata"]["name"], "-n", where, "--ignore-not-found")
+    for template in "retirement", "startup-check":
+        remove_hook(cluster, template)
     helm("uninstall", "lawflow", f"--namespace={NAMESPACE}", "--no-hooks", kubeconfig)
     kinds = sorted({each["kind"] for each in chart.objects(chart.rendered())} - {"CustomResourceDefinition"})
     eventually(
         lambda: not cluster.get(",".join(kinds), "--all-namespaces", ours)["items"], "nothing left but definitions"
     )
     assert len(cluster.get("customresourcedefinitions", ours)["items"]) == 5
-    assert cluster.find("dataflow", "orders-to-psp", "-n", "shop")
+    assert cluster.find("dataflow", "kept", "-n", "leaving")

@@ -1,28 +1,35 @@
 """``lawflow retire``: takes the gate down in order before Lawflow is uninstalled."""
 
 import asyncio
+import datetime as dt
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from lawflow.controller.network_policy import MANAGED_BY
 from lawflow.gate.policy import PART_OF
+from lawflow.identity.validity import rfc3339
 from lawflow.model import labels
 from lawflow.model.kinds import (
     ADMISSION_POLICY_BINDING,
+    DAEMON_SET,
     DEPLOYMENT,
     MUTATING_WEBHOOK_CONFIGURATION,
     NAMESPACE,
     NETWORK_POLICY,
     POD,
+    STATEFUL_SET,
     VALIDATING_WEBHOOK_CONFIGURATION,
     Kind,
 )  # fmt: skip
 from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import NotFoundError, Object, Store, StoreError
 
-CONTROLLER = "lawflow-controller"
+STOPPED = ("controller", "webhook")
+"""Components that would undo what is done here: one sets labels, the other injects sidecars."""
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 PAUSE_SECONDS = 0.5
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _GATE: tuple[Kind, ...] = (
@@ -35,14 +42,15 @@ _GATE: tuple[Kind, ...] = (
 @click.option("--timeout", default=60.0, show_default=True, help="How long to wait for each step, in seconds.")
 @click.option("--kubeconfig", type=_FILE, help="Cluster to change; the pod's own by default.")
 def retire(namespace: str, timeout: float, kubeconfig: Path | None) -> int:
-    """Stop the controller, remove the gate, the labels that bind it, and NetworkPolicies. Twice does no harm."""
+    """Stop the controller, take the gate down, and restart workloads without sidecars. Twice does no harm."""
 
     async def run() -> None:
         async with await KubernetesStore.connect(kubeconfig) as store:
-            await _stop_controller(store, namespace, timeout)
+            await _stop(store, namespace, timeout)
             await _remove_gate(store)
             await _remove_network_policies(store)
             await _remove_labels(store, timeout)
+            await _restart_injected(store)
 
     try:
         asyncio.run(run())
@@ -51,19 +59,17 @@ def retire(namespace: str, timeout: float, kubeconfig: Path | None) -> int:
     return 0
 
 
-async def _stop_controller(store: Store, namespace: str, timeout: float) -> None:  # noqa: ASYNC109
-    """It would set the labels again, and the gate's policy would miss its index."""
-    try:
-        await store.patch(DEPLOYMENT, namespace, CONTROLLER, {"spec": {"replicas": 0}})
-    except NotFoundError:
-        return
+async def _stop(store: Store, namespace: str, timeout: float) -> None:  # noqa: ASYNC109
+    for component in STOPPED:
+        with suppress(NotFoundError):
+            await store.patch(DEPLOYMENT, namespace, f"lawflow-{component}", {"spec": {"replicas": 0}})
     deadline = time.monotonic() + timeout
-    while any(_component(pod) == "controller" for pod in await store.list(POD, namespace)):
+    while any(_labels(pod).get("app.kubernetes.io/component") in STOPPED for pod in await store.list(POD, namespace)):
         if time.monotonic() >= deadline:
-            click.echo(f"the controller's pods have not ended after {timeout:g} s; going on without waiting")
+            click.echo(f"pods of {' and '.join(STOPPED)} have not ended after {timeout:g} s; going on without waiting")
             return
         await asyncio.sleep(PAUSE_SECONDS)
-    click.echo("the controller has stopped")
+    click.echo(f"{' and '.join(STOPPED)} have stopped")
 
 
 async def _remove_gate(store: Store) -> None:
@@ -75,7 +81,7 @@ async def _remove_gate(store: Store) -> None:
 
 
 async def _remove_network_policies(store: Store) -> None:
-    """Receivers that restart without a sidecar would be closed to everybody."""
+    """Receivers without a sidecar would be closed to everybody."""
     for policy in await store.list(NETWORK_POLICY):
         if MANAGED_BY.items() <= _labels(policy).items():
             metadata = policy["metadata"]
@@ -101,8 +107,25 @@ async def _remove_labels(store: Store, timeout: float) -> None:  # noqa: ASYNC10
                 await asyncio.sleep(PAUSE_SECONDS)
 
 
-def _component(pod: Object) -> str:
-    return _labels(pod).get("app.kubernetes.io/component", "")
+async def _restart_injected(store: Store) -> None:
+    """As ``kubectl rollout restart``: sidecars get no new certificates from now on. Jobs end by themselves."""
+    injected = [pod for pod in await store.list(POD) if labels.INJECTED in (pod["metadata"].get("annotations") or {})]
+    now = rfc3339(dt.datetime.now(dt.UTC))
+    for kind in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET):
+        for workload in await store.list(kind) if injected else []:
+            if not any(_selects(workload, pod) for pod in injected):
+                continue
+            metadata = workload["metadata"]
+            patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: now}}}}}
+            with suppress(NotFoundError):
+                await store.patch(kind, metadata["namespace"], metadata["name"], patch)
+                click.echo(f"restarted {kind.name} {metadata['namespace']}/{metadata['name']} without sidecar")
+
+
+def _selects(workload: Object, pod: Object) -> bool:
+    wanted: dict[str, str] = workload["spec"]["selector"].get("matchLabels") or {}
+    same_namespace = workload["metadata"]["namespace"] == pod["metadata"]["namespace"]
+    return same_namespace and bool(wanted) and wanted.items() <= _labels(pod).items()
 
 
 def _labels(obj: Object) -> dict[str, str]:
