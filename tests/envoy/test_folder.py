@@ -14,7 +14,7 @@ pytestmark = pytest.mark.envoy
 async def answered(client: Client, status: int, path: str = "/invoices/17") -> None:
     """Repeat a request on one connection until it is answered with ``status``."""
     async with asyncio.timeout(SECONDS):
-        while (await client.request("GET", path)).status != status:
+        while (await client.request("GET", path)).status != status:  # noqa: ASYNC110 - another process answers
             await asyncio.sleep(0.02)
 
 

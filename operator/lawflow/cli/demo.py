@@ -33,7 +33,7 @@ def demo(as_json: bool) -> int:
         with tempfile.TemporaryDirectory(prefix="lawflow-demo-") as directory:
             seen = asyncio.run(demonstrate(Path(directory), tell))
     except (EnvoyError, FolderInUseError, StoreError, OSError) as error:
-        raise click.ClickException(str(error) or "the demonstration took too long") from None
+        raise click.ClickException(str(error)) from None
     if as_json:
         click.echo(json.dumps(seen, indent=2))
     else:

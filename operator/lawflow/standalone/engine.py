@@ -26,6 +26,7 @@ from lawflow.mesh.sidecar import Identity, MeshSettings, Placement
 from lawflow.model.kinds import SERVICE
 from lawflow.model.trust_bundle import SYSTEM_NAMESPACE, XDS_SERVICE_ACCOUNT
 from lawflow.standalone import topology
+from lawflow.standalone.envoy import envoy_binary
 from lawflow.standalone.host import Host
 from lawflow.standalone.report import Event, Report
 from lawflow.standalone.sidecars import RunningSidecar, Sidecars
@@ -107,6 +108,7 @@ async def standalone(settings: StandaloneSettings, report: Report) -> AsyncItera
     Raises StoreError where there is no folder, FolderInUseError, EnvoyError, and AddressInUseError for the port of the
     xDS server. If a part of the engine fails later, the context is cancelled and the failure raised.
     """
+    await asyncio.to_thread(envoy_binary)
     store = FolderStore(settings.folder)
     await store.list(SERVICE)
     with _lock(settings.folder), tempfile.TemporaryDirectory(prefix="lawflow-") as sockets:

@@ -34,6 +34,7 @@ class _Heard:
     """What the engine reported so far."""
 
     denied: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
     rotations: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -42,6 +43,8 @@ class _Heard:
             self.denied[event.subject] = event.message
         elif event.kind == "rotated":
             self.rotations += 1
+        elif event.kind == "problem":
+            self.problem = f"{event.subject}: {event.message}"
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
 
@@ -52,7 +55,17 @@ async def demonstrate(directory: Path, tell: Tell) -> dict[str, Any]:
     Raises TimeoutError after LONGEST_SECONDS, and what :func:`lawflow.standalone.engine.standalone` raises.
     """
     heard = _Heard()
-    async with asyncio.timeout(LONGEST_SECONDS), invoice_app() as port:
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            return await _demonstrate(directory, tell, heard)
+    except TimeoutError:
+        raise TimeoutError(
+            f"the demonstration did not end within {LONGEST_SECONDS:g} s; {heard.problem or 'is this host very busy?'}"
+        ) from None
+
+
+async def _demonstrate(directory: Path, tell: Tell, heard: _Heard) -> dict[str, Any]:
+    async with invoice_app() as port:
         folder = await asyncio.to_thread(_unpack, directory, port)
         settings = StandaloneSettings(folder, certificate_life=CERTIFICATE_LIFE)
         async with standalone(settings, heard.take) as running:

@@ -8,3 +8,5 @@ import os
 
 # gRPC's fork handlers serve children that go on in Python; ours are other programs, and get a warning each on stderr.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+# Every handshake that a stranger fails would be a line on stderr; what matters is logged by the server itself.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
