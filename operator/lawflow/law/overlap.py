@@ -34,15 +34,11 @@ def names_subtree(pointer: str) -> bool:
     return pointer.endswith("/**")
 
 
-def _template(segment: str) -> bool:
-    return segment.startswith("{") and segment.endswith("}")
-
-
 def _overlap(left: Sequence[str], right: Sequence[str]) -> bool:
     if len(left) != len(right):
         return False
     for one, other in zip(left, right, strict=True):
-        if one != other and not _template(one) and not _template(other):
+        if one != other and one[:1] != "{" and other[:1] != "{":
             return False
     return True
 
@@ -52,4 +48,4 @@ def _common_method(left: Operation, right: Operation) -> bool:
 
 
 def _literals(segments: Sequence[str]) -> int:
-    return sum(not _template(segment) for segment in segments)
+    return sum(segment[:1] != "{" for segment in segments)

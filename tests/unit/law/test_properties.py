@@ -19,7 +19,7 @@ pytestmark = pytest.mark.unit
 
 _DAYS = st.one_of(st.just(EXAMPLE_DAY), st.dates(), st.sampled_from([dt.date.min, dt.date.max]))
 _many = settings(
-    max_examples=80,
+    max_examples=60,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
