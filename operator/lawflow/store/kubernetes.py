@@ -210,17 +210,15 @@ class KubernetesStore:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=SILENCE_SECONDS)
         try:
             async with await self._send("GET", path, query, timeout=timeout) as response:
-                if response.status >= 400:
-                    raise _error("WATCH", kind, path, response.status, await response.read())
-                rest = b""
-                # Not readline: an object may be longer than the stream's line limit.
-                async for chunk in response.content.iter_any():
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in filter(None, lines):
-                        event = orjson.loads(line)
+                try:
+                    if response.status >= 400:
+                        raise _error("WATCH", kind, path, response.status, await response.read())
+                    async for event in _events(response.content):
                         if event["type"] == "ERROR":
                             raise _status_error("WATCH", kind, path, event["object"])
                         yield event
+                finally:
+                    _cut_off(response)
         except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
             raise StoreError(f"WATCH {path}: {type(error).__name__}: {error}") from None
 
@@ -279,6 +277,21 @@ class KubernetesStore:
             proxy=configuration.proxy,
             server_hostname=configuration.tls_server_name,
         )
+
+
+async def _events(stream: aiohttp.StreamReader) -> AsyncIterator[Object]:
+    rest = b""
+    # Not readline: an object may be longer than the stream's line limit.
+    async for chunk in stream.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in filter(None, lines):
+            yield orjson.loads(line)
+
+
+def _cut_off(response: aiohttp.ClientResponse) -> None:
+    """Leave a stream that has not ended: an orderly end of TLS would wait for a server that may be gone."""
+    if response.connection and response.connection.transport:
+        response.connection.transport.abort()
 
 
 _MANAGED = {"fieldManager": FIELD_MANAGER}
