@@ -72,7 +72,12 @@ async def change_to_acknowledgement(shop: Shop) -> float:
             return elapsed
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Print the figures; the exit code."""
     seen = asyncio.run(rotation(float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS))
-    print(json.dumps(seen, indent=2))
-    sys.exit(1 if seen["failed"] or not seen["rotations"] else 0)
+    print(json.dumps(seen))
+    return 1 if seen["failed"] or not seen["rotations"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

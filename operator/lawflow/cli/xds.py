@@ -1,12 +1,12 @@
 """``lawflow xds``: the configuration server of the sidecars."""
 
 import asyncio
-import datetime as dt
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import click
 from pythonjsonlogger.json import JsonFormatter
@@ -14,11 +14,11 @@ from pythonjsonlogger.json import JsonFormatter
 from lawflow.identity.pem import PemError, certificates_from_pem, private_key_from_pem
 from lawflow.mesh.sidecar import MeshSettings
 from lawflow.model.loopback import CLUSTER_DOMAIN
-from lawflow.model.sidecar import CERTIFICATE_FILE, KEY_FILE, TRUST_FILE
 from lawflow.model.trust_bundle import SYSTEM_NAMESPACE
 from lawflow.store.kubernetes import KubernetesStore
-from lawflow.store.protocol import StoreError
+from lawflow.store.protocol import Store, StoreError
 from lawflow.xds.acknowledgement import note_acknowledgements
+from lawflow.xds.health import health
 from lawflow.xds.server import XDS_PORT, DiscoveryService, ServerCredentials, start
 from lawflow.xds.snapshots import Snapshots
 from lawflow.xds.watch import watch
@@ -26,31 +26,27 @@ from lawflow.xds.world import World
 
 DRAIN_SECONDS = 5.0
 
-_DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _log = logging.getLogger(__name__)
 
 
 @click.command(context_settings={"auto_envvar_prefix": "LAWFLOW", "show_default": True})
-@click.option(
-    "--certificate-directory",
-    type=_DIRECTORY,
-    required=True,
-    help=f"Where {CERTIFICATE_FILE}, {KEY_FILE} and {TRUST_FILE} lie; read anew at each handshake.",
-)
+@click.option("--certificate", type=_FILE, required=True, help="The server's own certificate and chain, PEM.")
+@click.option("--key", type=_FILE, required=True, help="Its private key, PEM; both are read anew when they change.")
 @click.option("--host", default="0.0.0.0", help="Address to listen on.")  # noqa: S104 - a pod's is not known
 @click.option("--port", default=XDS_PORT, help="Port to listen on.")
+@click.option("--health-port", default=8080, help="Plain port for /healthz, /readyz and /metrics.")
 @click.option("--kubeconfig", type=_FILE, help="Cluster to serve; the pod's own by default.")
 @click.option("--namespace", default=SYSTEM_NAMESPACE, help="Lawflow's own namespace.")
 @click.option("--trust-domain", default="cluster.local", help="Trust domain of the SPIFFE ids.")
 @click.option("--cluster-domain", default=CLUSTER_DOMAIN, help="DNS domain of the cluster.")
-@click.option(
-    "--connection-seconds", default=1800.0, help="Longest life of a connection between sidecars, then made anew."
-)
+@click.option("--connection-seconds", default=1800.0, help="Longest life of a connection between sidecars.")
 def xds(
-    certificate_directory: Path,
+    certificate: Path,
+    key: Path,
     host: str,
     port: int,
+    health_port: int,
     kubeconfig: Path | None,
     namespace: str,
     trust_domain: str,
@@ -69,23 +65,15 @@ def xds(
         world = World()
         snapshots = Snapshots(world, settings)
         service = DiscoveryService(snapshots, trust_domain)
-        async with await KubernetesStore.connect(kubeconfig) as store:
-            server, _ = await start(service, host, port, credentials_of(certificate_directory))
-            _log.info("serving sidecars", extra={"address": f"{host}:{port}"})
-            tasks = [
-                asyncio.create_task(watch(store, world, snapshots, namespace)),
-                asyncio.create_task(note_acknowledgements(service, store)),
-                asyncio.create_task(stop.wait()),
-            ]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-                await server.stop(DRAIN_SECONDS)
+        async with (
+            await KubernetesStore.connect(kubeconfig) as store,
+            health(service, lambda: snapshots.is_open, host, health_port),
+        ):
+            await until(
+                stop,
+                watch(store, world, snapshots, namespace),
+                _serve(service, snapshots, store, f"{host}:{port}", credentials_of(certificate, key, snapshots)),
+            )
 
     try:
         asyncio.run(run())
@@ -94,36 +82,60 @@ def xds(
     return 0
 
 
-def credentials_of(directory: Path) -> Callable[[], ServerCredentials]:
-    """The server's credentials from files, read anew where they changed.
+async def until(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
+    """Do all the work until ``stop`` is set or a part of it fails, whose error is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    end = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait([*tasks, end], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    finally:
+        for task in (*tasks, end):
+            task.cancel()
+        await asyncio.gather(*tasks, end, return_exceptions=True)
 
-    While the new ones cannot be used the old ones stay. Raises PemError or OSError where there never were any.
+
+async def _serve(
+    service: DiscoveryService,
+    snapshots: Snapshots,
+    store: Store,
+    address: str,
+    credentials: Callable[[], ServerCredentials],
+) -> None:
+    # Until the roots are known nobody could be told from a stranger.
+    await snapshots.opened()
+    host, _, port = address.rpartition(":")
+    server, _ = await start(service, host, int(port), credentials)
+    _log.info("serving sidecars", extra={"address": address})
+    try:
+        await note_acknowledgements(service, store)
+    finally:
+        await server.stop(DRAIN_SECONDS)
+
+
+def credentials_of(certificate: Path, key: Path, snapshots: Snapshots) -> Callable[[], ServerCredentials]:
+    """The server's credentials: its own from files, read anew where they changed, and the roots of the bundle.
+
+    While new files cannot be used the old ones stay. Raises PemError or OSError where there never were usable ones.
     """
-    held: list[tuple[object, ServerCredentials]] = []
-
-    def mark() -> object:
-        return tuple((directory / name).stat().st_mtime_ns for name in (CERTIFICATE_FILE, KEY_FILE, TRUST_FILE))
+    held: list[tuple[object, str, str]] = []
 
     def credentials() -> ServerCredentials:
         try:
-            now = mark()
-            if not held or held[0][0] != now:
-                held[:] = [(now, _read(directory))]
+            mark = certificate.stat().st_mtime_ns, key.stat().st_mtime_ns
+            if not held or held[0][0] != mark:
+                private, chain = key.read_text(encoding="utf-8"), certificate.read_text(encoding="utf-8")
+                private_key_from_pem(private)
+                certificates_from_pem(chain)
+                held[:] = [(mark, private, chain)]
         except (OSError, PemError) as error:
             if not held:
                 raise
             _log.error("the new certificate cannot be used, the old one stays", extra={"problem": str(error)})
-        return held[0][1]
+        _, private, chain = held[0]
+        return ServerCredentials(private, chain, snapshots.bundle)
 
     return credentials
-
-
-def _read(directory: Path) -> ServerCredentials:
-    key = (directory / KEY_FILE).read_text(encoding="utf-8")
-    chain = (directory / CERTIFICATE_FILE).read_text(encoding="utf-8")
-    roots = (directory / TRUST_FILE).read_text(encoding="utf-8")
-    private_key_from_pem(key)
-    (leaf, *_), _ = certificates_from_pem(chain), certificates_from_pem(roots)
-    if leaf.not_valid_after_utc <= dt.datetime.now(dt.UTC):
-        raise PemError(f"the certificate in {directory} has expired: renew it")
-    return ServerCredentials(key, chain, roots)

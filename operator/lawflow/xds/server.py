@@ -13,7 +13,7 @@ from lawflow.mesh.sidecar import Identity
 from lawflow.xds.snapshots import Snapshots
 from lawflow.xds.stream import Stream
 
-XDS_PORT = 15012
+XDS_PORT = 18000
 CONNECTION_SECONDS = 1800
 """Longest life of a connection. A live one is not authenticated anew when certificates are replaced; half a
 certificate's life bounds how long a lost identity is still believed."""

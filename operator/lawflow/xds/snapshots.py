@@ -50,6 +50,11 @@ class Snapshots:
         """Begin to serve: the world is complete."""
         self._opened.set()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether :meth:`open` was called."""
+        return self._opened.is_set()
+
     async def opened(self) -> None:
         """Return once :meth:`open` was called."""
         await self._opened.wait()
@@ -59,6 +64,11 @@ class Snapshots:
         if (pem, version) != self._bundle:
             self._bundle = (pem, version)
             self.touch()
+
+    @property
+    def bundle(self) -> str:
+        """The trust bundle as PEM; empty before there is one."""
+        return self._bundle[0]
 
     @property
     def bundle_version(self) -> str:
