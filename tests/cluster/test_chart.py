@@ -1,6 +1,9 @@
 """The Helm chart on a real API server: what is installed, what it does there, and what is left of it."""
 
+import base64
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -15,8 +18,11 @@ from tests.support.cluster import Cluster, User
 from tests.support.control_plane import ControlPlane
 from tests.support.controller_process import ControllerProcess
 from tests.support.gate import AdmissionServer, refusal, workload
+from tests.support.ports import ReservedPort
 from tests.support.schemas import write_schemas
 from tests.support.waiting import eventually
+
+from lawflow.xds.world import KINDS as WATCHED_BY_XDS
 
 pytestmark = pytest.mark.cluster
 
@@ -198,6 +204,45 @@ def test_the_controller_certifies_the_servers_and_tells_the_api_server_whom_to_t
     serving = cluster.get("secret", "lawflow-webhook-serving", "-n", NAMESPACE)
     assert found == {serving["data"]["ca.crt"]}
     assert cluster.find("secret", "lawflow-xds-serving", "-n", NAMESPACE)
+
+
+def test_the_configuration_server_serves_with_its_certificate_and_its_rights(
+    installed: Installed, tmp_path: Path
+) -> None:
+    cluster = installed.cluster
+    name = ("secret", "lawflow-xds-serving", "-n", NAMESPACE)
+    files = eventually(lambda: cluster.find(*name), "the certificate of the configuration server")["data"]
+    for file, text in files.items():
+        (tmp_path / file).write_bytes(base64.b64decode(text))
+    account = cluster.service_account(NAMESPACE, "lawflow-xds")
+    port, log = ReservedPort(), tmp_path / "xds.log"
+    command = [sys.executable, "-m", "lawflow", "xds", f"--certificate-directory={tmp_path}", "--host=127.0.0.1"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, f"--port={port.number}", f"--kubeconfig={account.kubeconfig}"], stdout=output, stderr=output
+        )
+    try:
+        eventually(lambda: "serving sidecars" in log.read_text(), "the server serves")
+        tls = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+        tls.set_alpn_protocols(["h2"])
+        with (
+            socket.create_connection(("127.0.0.1", port.number)) as connection,
+            tls.wrap_socket(connection, server_hostname=f"lawflow-xds.{NAMESPACE}.svc") as secured,
+        ):
+            certificate = secured.getpeercert() or {}
+        identity = f"spiffe://cluster.local/ns/{NAMESPACE}/sa/lawflow-xds"
+        assert ("URI", identity) in certificate["subjectAltName"]
+    finally:
+        process.terminate()
+        assert process.wait(30.0) == 0
+        port.release()
+    watched = [f"{kind.plural}.{kind.group}".rstrip(".") for kind in WATCHED_BY_XDS]
+    for resource, where in [*((each, None) for each in watched), ("configmaps", NAMESPACE)]:
+        assert cluster.may(account, "list", resource, where)
+        assert cluster.may(account, "watch", resource, where)
+    assert cluster.may(account, "get", "pods", "shop")
+    assert cluster.may(account, "patch", "pods", "shop")
+    assert not cluster.may(account, "get", "secrets", NAMESPACE)
 
 
 def test_an_upgrade_leaves_the_roots_where_they_are(installed: Installed) -> None:

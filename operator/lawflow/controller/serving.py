@@ -17,13 +17,14 @@ from lawflow.identity.rotation import Holding, renewal_reason, renewal_time
 from lawflow.identity.spiffe import SpiffeId
 from lawflow.model.kinds import MUTATING_WEBHOOK_CONFIGURATION, SECRET, VALIDATING_WEBHOOK_CONFIGURATION, Kind
 from lawflow.model.loopback import CLUSTER_DOMAIN
+from lawflow.model.trust_bundle import XDS_SERVICE_ACCOUNT
 from lawflow.store.protocol import Object
 
 KIND = "ServingCertificate"
 KEY = KIND, "", ""
 WEBHOOK = "lawflow-webhook"
-XDS = "lawflow-xds"
-"""Service and service account of the configuration server; sidecars ask for its SPIFFE id."""
+XDS = XDS_SERVICE_ACCOUNT
+"""Also the name of its Service; sidecars ask for its SPIFFE id."""
 CONFIGURATION_NAME = "lawflow"
 FIELD_MANAGER = "lawflow-serving"
 """Owns ``caBundle`` alone, so that whoever installs Lawflow can own the rest, failurePolicy before all."""
