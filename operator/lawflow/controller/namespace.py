@@ -9,8 +9,10 @@ from lawflow.controller.flow_index import changes, flow_index, verdict
 from lawflow.controller.network_policy import MANAGED_BY, network_policy
 from lawflow.controller.retry import INTERVAL, due, lacks_pods
 from lawflow.controller.settings import Environment
+from lawflow.controller.status import sentence
 from lawflow.controller.workload import flows_for, retry_annotation
 from lawflow.inject.genuine import genuine_sidecar
+from lawflow.law.workload import evaluate_workload
 from lawflow.model import labels
 from lawflow.model.flow_index import INDEX_NAME
 from lawflow.model.kinds import (
@@ -22,6 +24,7 @@ from lawflow.model.kinds import (
     SERVICE,
     WORKLOAD_KINDS,
 )  # fmt: skip
+from lawflow.model.status import Severity
 from lawflow.model.workload import pod_template
 from lawflow.resolve import resolve_flow
 from lawflow.store.protocol import NotFoundError, Object
@@ -43,6 +46,7 @@ async def reconcile(environment: Environment, _namespace: str, name: str) -> dt.
     await _label(environment, namespace, READY)
     if environment.settings.network_policies:
         await _write_network_policies(environment, name)
+    await _tell_of_workloads(environment, name)
     again = await _retry_refused(environment, name)
     return min((moment for moment in (again, _next_expiry(index)) if moment), default=None)
 
@@ -102,6 +106,23 @@ async def _tell_of_grants(environment: Environment, namespace: str, index: Objec
             message = f"the gate was passed: {told(key, grant)}"
             await announce(environment, workload, "Warning", "BreakGlass", message, once=grant["expires"])
             environment.announced[heard] = None
+
+
+async def _tell_of_workloads(environment: Environment, namespace: str) -> None:
+    """What the law finds at workloads themselves, such as a service account that they share, as events on them."""
+    world, disabled = environment.world, environment.settings.disabled_rules
+    flows = world.flows(namespace)
+    by_account: dict[str, list[Object]] = defaultdict(list)
+    for workload, template in world.workloads(namespace):
+        by_account[template.service_account].append(workload)
+    for workloads in by_account.values():
+        for workload in workloads:
+            for finding in evaluate_workload(workload, flows, workloads, disabled):
+                heard = "finding", workload["metadata"].get("uid", ""), finding.rule, finding.message
+                if finding.severity is not Severity.INFO and heard not in environment.announced:
+                    once = f"{finding.rule}/{finding.message}"
+                    await announce(environment, workload, "Warning", "Finding", sentence(finding), once=once)
+                    environment.announced[heard] = None
 
 
 async def _label(environment: Environment, namespace: Object, value: str | None) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from tests.support import merchant
 from tests.support.cluster import Cluster, Object
-from tests.support.controller_process import ControllerProcess
+from tests.support.controller_process import SECONDS_TO_END, ControllerProcess
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
 
 TODAY = "--today=2026-07-01"
 SECRET = "--delivery=secret"
+RENEWED = "2026-07-01T12:00:00.000000Z"
 
 
 @pytest.fixture
@@ -132,3 +133,29 @@ def _indexed(cluster: Cluster, namespace: str) -> Object:
     index = cluster.find("flowindex", "lawflow", "-n", namespace)
     found: Object = (index or {}).get("spec", {}).get("flows", {})
     return found
+
+
+def test_a_replica_that_another_has_replaced_ends_with_1_and_writes_no_more(
+    control_plane: Cluster, namespace: str, acme: str, tmp_path: Path
+) -> None:
+    control_plane.apply(*merchant.references(namespace, acme))
+    with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET) as controller:
+        eventually(controller.leads, "the replica leads")
+        lease = {"spec": {"holderIdentity": "another", "leaseDurationSeconds": 60, "renewTime": RENEWED}}
+        control_plane.patch("lease", "lawflow-controller", lease, "-n", namespace)
+        assert controller.process.wait(SECONDS_TO_END) == 1
+        control_plane.apply(merchant.flow(namespace, controller=acme))
+    flow = control_plane.get("dataflow", "orders-to-psp", "-n", namespace)
+    assert "status" not in flow
+
+
+def test_objects_that_flows_refer_to_say_whether_they_can_be_referred_to(
+    control_plane: Cluster, namespace: str, acme: str, tmp_path: Path
+) -> None:
+    with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET) as controller:
+        eventually(controller.leads, "the replica leads")
+        control_plane.apply(*merchant.references(namespace, acme))
+        for kind, name in (("dataset", "orders-db"), ("datacontroller", acme)):
+            where = ("-n", namespace) if kind == "dataset" else ()
+            wait = ("wait", "--for=condition=Ready", f"{kind}/{name}", "--timeout=30s", *where)
+            control_plane.kubectl(*wait)

@@ -287,3 +287,18 @@ async def test_the_way_around_a_receivers_sidecar_is_closed_while_a_flow_leads_t
         return await policy() is None
 
     await until(gone, "no NetworkPolicy")
+
+
+@pytest.mark.usefixtures("controller")
+async def test_workloads_that_no_receiver_could_tell_apart_are_told_so(store: Store, namespace: str, acme: str) -> None:
+    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme))
+    for name in ("orders", "returns"):
+        workload = merchant.deployment(namespace, name, replicas=0)
+        if name == "returns":
+            workload["spec"]["template"]["metadata"]["annotations"] = {labels.FLOWS: "other"}
+        await store.create(DEPLOYMENT, workload)
+    other = merchant.flow(namespace, "other", controller=acme, source={"serviceAccountName": "elsewhere"})
+    await store.create(DATA_FLOW, other)
+    for name in ("orders", "returns"):
+        told = await events_about(store, namespace, name, "Finding")
+        assert all(event["type"] == "Warning" for event in told)
