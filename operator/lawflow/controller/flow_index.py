@@ -24,14 +24,10 @@ def flow_index(
     Flows beyond that are named under their service account without a verdict, so that their workloads are refused as
     those of a missing flow are.
     """
-    accounts: dict[str, list[str]] = {}
-    for flow in sorted(flows, key=lambda flow: str(flow["metadata"]["name"])):
-        source = (flow.get("spec") or {}).get("source") or {}
-        if account := source.get("serviceAccountName"):
-            accounts.setdefault(account, []).append(flow["metadata"]["name"])
+    placed = indexed(flows)
     spec: Object = {
-        "serviceAccounts": accounts,
-        "flows": {flow["metadata"]["name"]: verdict(flow) for flow in indexed(flows)},
+        "serviceAccounts": _accounts(placed, flows),
+        "flows": {flow["metadata"]["name"]: verdict(flow) for flow in placed},
         "grants": in_force,
         "expiredGrants": expired,
     }
@@ -43,6 +39,16 @@ def flow_index(
         "metadata": {"namespace": namespace, "name": INDEX_NAME},
         "spec": spec,
     }
+
+
+def _accounts(placed: Collection[Object], flows: Collection[Object]) -> dict[str, list[str]]:
+    """All flows by service account; accounts of flows with a verdict come first where there are too many accounts."""
+    found: dict[str, list[str]] = {}
+    for flow in (*placed, *flows):
+        account = ((flow.get("spec") or {}).get("source") or {}).get("serviceAccountName")
+        if account and (account in found or len(found) < MAXIMUM_FLOWS):
+            found.setdefault(account, []).append(flow["metadata"]["name"])
+    return {account: sorted(set(names)) for account, names in sorted(found.items())}
 
 
 def indexed(flows: Iterable[Object]) -> list[Object]:

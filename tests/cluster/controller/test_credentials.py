@@ -201,6 +201,21 @@ async def test_the_genuine_sidecar_of_a_live_pod_gets_a_certificate(
 
 
 @pytest.mark.usefixtures("signer", "service_account")
+async def test_a_pod_certificate_is_renewed_by_a_second_request(
+    store: Store, namespace: str, node: Node, control_plane: Cluster
+) -> None:
+    injected = inject_pod(raw_pod(namespace), INJECTION, IdentityData())
+    assert isinstance(injected, Injected)
+    first = await answer(store, await requested(control_plane, node, store, injected.pod))
+    assert first["notBefore"] < first["beginRefreshAt"] < first["notAfter"]
+    pod = control_plane.get("pod", "orders", "-n", namespace)
+    second = await answer(store, kubelet.request_pod_certificate(control_plane, node, pod))
+    (before, *_), (after, *_) = (certificates_from_pem(each["certificateChain"]) for each in (first, second))
+    assert before.serial_number != after.serial_number
+    assert before.public_key() != after.public_key()
+
+
+@pytest.mark.usefixtures("signer", "service_account")
 async def test_a_pod_whose_sidecar_was_changed_is_denied(
     store: Store, namespace: str, node: Node, control_plane: Cluster
 ) -> None:

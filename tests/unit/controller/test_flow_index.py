@@ -60,6 +60,13 @@ def test_flows_beyond_the_bound_are_named_without_a_verdict_and_the_oldest_keep_
     parse(index)
 
 
+def test_an_index_of_very_many_service_accounts_still_fits_its_schema() -> None:
+    flows = [flow(f"flow-{number:04}", account=f"app-{number}") for number in range(2 * MAXIMUM_FLOWS)]
+    index = flow_index("shop", flows, {}, {}, None)
+    assert {names[0] for names in index["spec"]["serviceAccounts"].values()} == set(index["spec"]["flows"])
+    parse(index)
+
+
 plain = st.recursive(
     st.booleans() | st.text(max_size=3) | st.lists(st.text(max_size=2), max_size=2),
     lambda inner: st.dictionaries(st.text(max_size=2), inner, max_size=3),
