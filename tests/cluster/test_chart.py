@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.support import chart, flows, gate, toolchain
 from tests.support.chart import CHART, NAMESPACE, Object, helm
@@ -206,6 +208,39 @@ def test_the_controller_certifies_the_servers_and_tells_the_api_server_whom_to_t
     assert cluster.find("secret", "lawflow-xds-serving", "-n", NAMESPACE)
 
 
+@contextmanager
+def configuration_server(directory: Path, account: User) -> Iterator[int]:
+    """``lawflow xds`` with the credentials in a directory and the rights of an account; yields its port when ready."""
+    port, health, log = ReservedPort(), ReservedPort(), directory / "xds.log"
+    command = [
+        *(sys.executable, "-m", "lawflow", "xds", "--host=127.0.0.1", f"--kubeconfig={account.kubeconfig}"),
+        *(f"--port={port.number}", f"--health-port={health.number}"),
+        *(f"--certificate={directory / 'tls.crt'}", f"--key={directory / 'tls.key'}"),
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+
+    def ready() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            found = httpx.get(f"http://127.0.0.1:{health.number}/readyz", trust_env=False)
+            return found.is_success and "serving sidecars" in log.read_text()
+        except httpx.TransportError:
+            return False
+
+    try:
+        eventually(ready, "the configuration server is ready")
+        yield port.number
+        process.terminate()
+        assert process.wait(30.0) == 0
+    finally:
+        process.kill()
+        process.wait()
+        port.release()
+        health.release()
+    assert "forbidden" not in log.read_text().lower()
+
+
 def test_the_configuration_server_serves_with_its_certificate_and_its_rights(
     installed: Installed, tmp_path: Path
 ) -> None:
@@ -215,27 +250,16 @@ def test_the_configuration_server_serves_with_its_certificate_and_its_rights(
     for file, text in files.items():
         (tmp_path / file).write_bytes(base64.b64decode(text))
     account = cluster.service_account(NAMESPACE, "lawflow-xds")
-    port, log = ReservedPort(), tmp_path / "xds.log"
-    command = [sys.executable, "-m", "lawflow", "xds", f"--certificate-directory={tmp_path}", "--host=127.0.0.1"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, f"--port={port.number}", f"--kubeconfig={account.kubeconfig}"], stdout=output, stderr=output
-        )
-    try:
-        eventually(lambda: "serving sidecars" in log.read_text(), "the server serves")
+    with configuration_server(tmp_path, account) as port:
         tls = ssl.create_default_context(cafile=tmp_path / "ca.crt")
         tls.set_alpn_protocols(["h2"])
         with (
-            socket.create_connection(("127.0.0.1", port.number)) as connection,
+            socket.create_connection(("127.0.0.1", port)) as connection,
             tls.wrap_socket(connection, server_hostname=f"lawflow-xds.{NAMESPACE}.svc") as secured,
         ):
             certificate = secured.getpeercert() or {}
-        identity = f"spiffe://cluster.local/ns/{NAMESPACE}/sa/lawflow-xds"
-        assert ("URI", identity) in certificate["subjectAltName"]
-    finally:
-        process.terminate()
-        assert process.wait(30.0) == 0
-        port.release()
+    identity = f"spiffe://cluster.local/ns/{NAMESPACE}/sa/lawflow-xds"
+    assert ("URI", identity) in certificate["subjectAltName"]
     watched = [f"{kind.plural}.{kind.group}".rstrip(".") for kind in WATCHED_BY_XDS]
     for resource, where in [*((each, None) for each in watched), ("configmaps", NAMESPACE)]:
         assert cluster.may(account, "list", resource, where)
