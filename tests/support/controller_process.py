@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 import httpx
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, User
 from tests.support.waiting import eventually
 
 SECONDS_TO_END = 20.0
@@ -17,12 +17,20 @@ SECONDS_TO_END = 20.0
 class ControllerProcess:
     """One replica. Use it as a context manager; what it logs is in ``log``."""
 
-    def __init__(self, cluster: Cluster, directory: Path, namespace: str, *options: str, name: str = "a") -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        directory: Path,
+        namespace: str,
+        *options: str,
+        name: str = "a",
+        user: User | None = None,
+    ) -> None:
         self.log = directory / f"controller-{name}.log"
         self._address = directory / f"controller-{name}.address"
         command = [
             sys.executable, "-m", "lawflow", "controller",
-            f"--kubeconfig={cluster.admin.kubeconfig}", f"--namespace={namespace}",
+            f"--kubeconfig={(user or cluster.admin).kubeconfig}", f"--namespace={namespace}",
             "--host=127.0.0.1", "--port=0", "--lease-seconds=2", "--tick-seconds=0.1", *options,
         ]  # fmt: skip
         self._output = self.log.open("ab")

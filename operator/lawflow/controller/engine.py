@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 
 from lawflow.controller import (
@@ -64,10 +64,16 @@ class Controller:
         before = self.environment.world.observe(kind, obj, deleted=deleted)
         self.queue.add(*affected(self.environment, kind, obj, before, deleted=deleted))
 
-    async def resync(self, kinds: Iterable[Kind] = WATCHED) -> None:
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Kinds to watch; requests for pod certificates only where they are answered, and so may be read."""
+        signs = self.environment.settings.delivery == "podCertificate"
+        return tuple(kind for kind in WATCHED if signs or kind != POD_CERTIFICATE_REQUEST)
+
+    async def resync(self) -> None:
         """List everything anew, so that nothing is missing and nothing is left of what is gone."""
         self.environment.policies.clear()
-        for kind in kinds:
+        for kind in self.kinds:
             known = self.environment.world.known(kind)
             try:
                 listed = await self.environment.store.list(kind)
@@ -88,10 +94,10 @@ class Controller:
             group.create_task(self._every(settings.tick, self.tick))
             group.create_task(self._every(settings.resync, self.resync))
 
-    async def follow(self, kinds: Iterable[Kind] = WATCHED) -> None:
+    async def follow(self) -> None:
         """Feed the controller from the store's own watches, for ever: where there is no Kopf."""
         async with asyncio.TaskGroup() as group:
-            for kind in kinds:
+            for kind in self.kinds:
                 group.create_task(self._follow(kind))
 
     async def tick(self) -> None:
