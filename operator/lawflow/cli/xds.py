@@ -12,8 +12,9 @@ import click
 from pythonjsonlogger.json import JsonFormatter
 
 from lawflow.identity.pem import PemError, certificates_from_pem, private_key_from_pem
-from lawflow.mesh.sidecar import MeshSettings
+from lawflow.mesh.sidecar import MeshSettings, Placement
 from lawflow.model.loopback import CLUSTER_DOMAIN
+from lawflow.model.sidecar import CERTIFICATE_DIRECTORY
 from lawflow.model.trust_bundle import SYSTEM_NAMESPACE
 from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import Store, StoreError
@@ -40,6 +41,11 @@ _log = logging.getLogger(__name__)
 @click.option("--namespace", default=SYSTEM_NAMESPACE, help="Lawflow's own namespace.")
 @click.option("--trust-domain", default="cluster.local", help="Trust domain of the SPIFFE ids.")
 @click.option("--cluster-domain", default=CLUSTER_DOMAIN, help="DNS domain of the cluster.")
+@click.option(
+    "--sidecar-certificate-directory",
+    default=CERTIFICATE_DIRECTORY,
+    help="Where sidecars have their certificate; injection mounts it there.",
+)
 @click.option("--connection-seconds", default=1800.0, help="Longest life of a connection between sidecars.")
 def xds(
     certificate: Path,
@@ -51,6 +57,7 @@ def xds(
     namespace: str,
     trust_domain: str,
     cluster_domain: str,
+    sidecar_certificate_directory: str,
     connection_seconds: float,
 ) -> int:
     """Serve every sidecar its listeners, clusters, endpoints and trust bundle, by mutual TLS."""
@@ -63,7 +70,8 @@ def xds(
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         world = World()
-        snapshots = Snapshots(world, settings)
+        placement = Placement(certificate_directory=sidecar_certificate_directory)
+        snapshots = Snapshots(world, settings, lambda _identity: placement)
         service = DiscoveryService(snapshots, trust_domain)
         async with (
             await KubernetesStore.connect(kubeconfig) as store,

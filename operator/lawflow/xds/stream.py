@@ -79,10 +79,8 @@ class Stream:
 
     def bundle_acknowledged(self, snapshots: Snapshots) -> str:
         """Version of the trust bundle that the sidecar has; one that needs none has the current one."""
-        subscription = self._subscriptions.get(SECRET)
-        if subscription is None or not subscription.names:
-            return snapshots.bundle_version
-        return self._bundle_acknowledged
+        needed = snapshots.snapshot(self.identity).resources.get(SECRET)
+        return self._bundle_acknowledged if needed else snapshots.bundle_version
 
     def _answered(self, request: discovery_pb2.DeltaDiscoveryRequest, subscription: Subscription) -> None:
         bundle_version = subscription.sent.pop(request.response_nonce, None)
