@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from lawflow.model.base import CustomResource, Model
 
@@ -48,14 +48,19 @@ class GenuineSidecar(Model):
     )
 
 
+# One writer owns each map whole. Otherwise the API server would keep an owner for every field in managedFields, and
+# copy them all for every pod that the gate judges.
+_ATOMIC: dict[str, JsonValue] = {"x-kubernetes-map-type": "atomic"}
+
+
 class FlowIndexSpec(Model):
     """Service accounts, flows, grants, and the genuine sidecar."""
 
     service_accounts: Annotated[dict[str, tuple[str, ...]], Field(max_length=500)] = Field(
-        {}, description="Flows by the service account that is their source."
+        {}, description="Flows by the service account that is their source.", json_schema_extra=_ATOMIC
     )
     flows: Annotated[dict[str, IndexedFlow], Field(max_length=MAXIMUM_FLOWS)] = Field(
-        {}, description="Verdicts by the flow's name."
+        {}, description="Verdicts by the flow's name.", json_schema_extra=_ATOMIC
     )
     grants: Annotated[dict[str, Grant], Field(max_length=100)] = Field(
         {}, description="Break-glass grants by KIND/NAME of the workload, e.g. Deployment/orders."
