@@ -1,32 +1,24 @@
 """Namespace: the gate's index, the label that binds the gate, the receivers' NetworkPolicies, and refused pods."""
 
 import datetime as dt
-from collections import defaultdict
 
-from lawflow.controller.break_glass import expiry, grants, told
-from lawflow.controller.events import announce
+from lawflow.controller.break_glass import expiry, grants
 from lawflow.controller.flow_index import changes, flow_index, verdict
-from lawflow.controller.network_policy import MANAGED_BY, network_policy
+from lawflow.controller.receivers import write_network_policies
 from lawflow.controller.retry import INTERVAL, due, lacks_pods
 from lawflow.controller.settings import Environment
-from lawflow.controller.status import sentence
 from lawflow.controller.workload import flows_for, retry_annotation
+from lawflow.controller.workload_events import tell_of_deleted_flows, tell_of_grants, tell_of_workloads
 from lawflow.inject.genuine import genuine_sidecar
-from lawflow.law.workload import evaluate_workload
 from lawflow.model import labels
 from lawflow.model.flow_index import INDEX_NAME
 from lawflow.model.kinds import (
     DATA_FLOW,
     FLOW_INDEX,
-    KINDS,
     NAMESPACE,
-    NETWORK_POLICY,
-    SERVICE,
     WORKLOAD_KINDS,
 )  # fmt: skip
-from lawflow.model.status import Severity
 from lawflow.model.workload import pod_template
-from lawflow.resolve import resolve_flow
 from lawflow.store.protocol import NotFoundError, Object
 
 READY = "true"
@@ -45,8 +37,8 @@ async def reconcile(environment: Environment, _namespace: str, name: str) -> dt.
     index = await _write_index(environment, name)
     await _label(environment, namespace, READY)
     if environment.settings.network_policies:
-        await _write_network_policies(environment, name)
-    await _tell_of_workloads(environment, name)
+        await write_network_policies(environment, name)
+    await tell_of_workloads(environment, name)
     again = await _retry_refused(environment, name)
     return min((moment for moment in (again, _next_expiry(index)) if moment), default=None)
 
@@ -63,8 +55,8 @@ async def _write_index(environment: Environment, namespace: str) -> Object:
     environment.metrics.flows.labels(namespace, "true").set(lawful)
     environment.metrics.flows.labels(namespace, "false").set(len(flows) - lawful)
     wanted = flow_index(namespace, flows, in_force, expired, sidecar)
-    await _tell_of_deleted_flows(environment, namespace, held, wanted)
-    await _tell_of_grants(environment, namespace, wanted)
+    await tell_of_deleted_flows(environment, namespace, held, wanted)
+    await tell_of_grants(environment, namespace, wanted)
     if wanted["spec"] != before:
         world.observe(FLOW_INDEX, await _store_index(environment, held, wanted))
     return wanted
@@ -80,51 +72,6 @@ async def _store_index(environment: Environment, held: Object | None, wanted: Ob
     return await environment.store.patch(FLOW_INDEX, metadata["namespace"], metadata["name"], patch)
 
 
-async def _tell_of_deleted_flows(environment: Environment, namespace: str, held: Object | None, wanted: Object) -> None:
-    """Before the index forgets them, so that a controller that is killed here tells after its restart."""
-    if held is None:
-        return
-    before = held["spec"].get("serviceAccounts") or {}
-    present = {flow["metadata"]["name"] for flow in environment.world.all(DATA_FLOW, namespace)}
-    for account, names in before.items():
-        for name in set(names) - present:
-            for workload, template in environment.world.workloads(namespace):
-                if template.service_account == account or name in template.declared_flows:
-                    await announce(
-                        environment, workload, "Warning", "FlowDeleted",
-                        f"the DataFlow {name} was deleted: its path is closed, and calls along it are refused",
-                        once=f"{name}@{held['metadata'].get('uid', '')}/{held['metadata'].get('resourceVersion', '')}",
-                    )  # fmt: skip
-
-
-async def _tell_of_grants(environment: Environment, namespace: str, index: Object) -> None:
-    for key, grant in index["spec"]["grants"].items():
-        kind, name = key.split("/", 1)
-        workload = environment.world.get(KINDS[kind], namespace, name)
-        heard = "grant", namespace, key, grant["expires"]
-        if workload and heard not in environment.announced:
-            message = f"the gate was passed: {told(key, grant)}"
-            await announce(environment, workload, "Warning", "BreakGlass", message, once=grant["expires"])
-            environment.announced[heard] = None
-
-
-async def _tell_of_workloads(environment: Environment, namespace: str) -> None:
-    """What the law finds at workloads themselves, such as a service account that they share, as events on them."""
-    world, disabled = environment.world, environment.settings.disabled_rules
-    flows = world.flows(namespace)
-    by_account: dict[str, list[Object]] = defaultdict(list)
-    for workload, template in world.workloads(namespace):
-        by_account[template.service_account].append(workload)
-    for workloads in by_account.values():
-        for workload in workloads:
-            for finding in evaluate_workload(workload, flows, workloads, disabled):
-                heard = "finding", workload["metadata"].get("uid", ""), finding.rule, finding.message
-                if finding.severity is not Severity.INFO and heard not in environment.announced:
-                    once = f"{finding.rule}/{finding.message}"
-                    await announce(environment, workload, "Warning", "Finding", sentence(finding), once=once)
-                    environment.announced[heard] = None
-
-
 async def _label(environment: Environment, namespace: Object, value: str | None) -> None:
     """Only after the index is written: the gate's policy refuses what it finds no index for."""
     metadata = namespace["metadata"]
@@ -138,53 +85,16 @@ async def _label(environment: Environment, namespace: Object, value: str | None)
 
 
 async def _withdraw(environment: Environment, namespace: Object) -> None:
-    """A namespace without flows that has opted out: the label goes first, or the gate would miss its index."""
+    """A namespace without flows that has opted out. The index goes last: it and the label show what is left to do."""
     name = namespace["metadata"]["name"]
-    await _label(environment, namespace, None)
-    if environment.world.get(FLOW_INDEX, name, INDEX_NAME):
-        await environment.store.delete(FLOW_INDEX, name, INDEX_NAME)
+    index = environment.world.get(FLOW_INDEX, name, INDEX_NAME)
+    if index is None and labels.INDEX_READY not in (namespace["metadata"].get("labels") or {}):
+        return
     if environment.settings.network_policies:
-        await _write_network_policies(environment, name)
-
-
-async def _write_network_policies(environment: Environment, namespace: str) -> None:
-    """One for each Service here that accepted flows lead to, where the receiving pods have sidecars."""
-    wanted: dict[str, Object] = {}
-    if environment.world.opted_in(namespace):
-        for service, ports in _declared_ports(environment, namespace).items():
-            found = environment.world.get(SERVICE, namespace, service)
-            policy = network_policy(found, ports) if found else None
-            if policy:
-                wanted[policy["metadata"]["name"]] = policy
-    known = environment.policies.get(namespace)
-    if known is None:
-        listed = await environment.store.list(NETWORK_POLICY, namespace)
-        known = environment.policies[namespace] = {
-            policy["metadata"]["name"]: policy for policy in listed if _ours(policy)
-        }
-    for name, policy in wanted.items():
-        if known.get(name, {}).get("spec") != policy["spec"]:
-            await environment.store.apply(NETWORK_POLICY, policy)
-            known[name] = policy
-    for name in known.keys() - wanted.keys():
-        await environment.store.delete(NETWORK_POLICY, namespace, name)
-        del known[name]
-
-
-def _declared_ports(environment: Environment, namespace: str) -> dict[str, set[int]]:
-    """Ports of this namespace's Services that accepted flows lead to."""
-    references = environment.world.references
-    found: dict[str, set[int]] = defaultdict(set)
-    for flow in environment.flows_into(namespace):
-        service = flow.spec.destination.service
-        if service and flow.spec.security.mutual_tls and resolve_flow(flow, references).accepted:
-            found[service.name].add(service.port)
-    return found
-
-
-def _ours(policy: Object) -> bool:
-    found = policy["metadata"].get("labels") or {}
-    return all(found.get(name) == value for name, value in MANAGED_BY.items())
+        await write_network_policies(environment, name)
+    await _label(environment, namespace, None)
+    if index:
+        await environment.store.delete(FLOW_INDEX, name, INDEX_NAME)
 
 
 async def _retry_refused(environment: Environment, namespace: str) -> dt.datetime | None:
