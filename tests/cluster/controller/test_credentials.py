@@ -3,10 +3,12 @@
 import base64
 import dataclasses
 import datetime as dt
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 from cryptography import x509
+from prometheus_client import generate_latest
 from tests.support import kubelet, merchant
 from tests.support.cluster import Cluster
 from tests.support.controlling import Clock, events_about, flow_is, running, until
@@ -238,3 +240,24 @@ async def test_a_pod_whose_app_mounts_the_certificate_is_denied(
     status = await answer(store, await requested(control_plane, node, store, injected.pod))
     (denied,) = status["conditions"]
     assert (denied["type"], denied["reason"]) == ("Denied", "VolumeExposed")
+
+
+@pytest.mark.usefixtures("controller")
+async def test_an_issuer_that_cannot_be_renewed_is_told_of_before_it_expires(
+    store: Store, namespace: str, acme: str, clock: Clock, controller: Controller
+) -> None:
+    await store.create(DATA_CONTROLLER, merchant.data_controller(acme))
+    await store.create(DATASET, merchant.dataset(namespace, acme))
+    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme))
+    await flow_is(store, namespace, FLOW, "CredentialsReady", "True", "Delivered")
+    state = json.loads((await files(store, namespace, SECRET_NAME))["state.json"])
+    without_root_key = base64.b64encode(json.dumps(state | {"roots": {}}).encode()).decode()
+    await store.patch(SECRET, namespace, SECRET_NAME, {"data": {"state.json": without_root_key}})
+    clock.advance(dt.timedelta(days=75))
+    status = await flow_is(store, namespace, FLOW, "CredentialsReady", "False", "RenewalOverdue")
+    assert condition(status, "Ready")["status"] == "False"
+    for reason in ("RootOffline", "RenewalOverdue"):
+        told = await events_about(store, namespace, SECRET_NAME, reason)
+        assert {event["type"] for event in told} == {"Warning"}
+    metrics = generate_latest(controller.environment.metrics.registry).decode()
+    assert 'lawflow_certificate_expiry_timestamp_seconds{subject="issuer"}' in metrics
