@@ -24,6 +24,7 @@ from tests.support.ports import ReservedPort
 from tests.support.schemas import write_schemas
 from tests.support.waiting import eventually
 
+from lawflow.law import load_legal_data
 from lawflow.xds.world import KINDS as WATCHED_BY_XDS
 
 pytestmark = pytest.mark.cluster
@@ -37,7 +38,7 @@ VARIANTS = {
     ),
     "everything set": (
         "--set=imagePullSecrets[0].name=registry,nodeSelector.disk=ssd,tolerations[0].operator=Exists",
-        "--set=legalData.consentAge.DE=16,disabledRules={GDPR-6-1-f-balancing-expired}",
+        "--set=legalData.consentAge.countries.DE=14,disabledRules={GDPR-6-1-f-balancing-expired}",
     ),
 }
 variants = pytest.mark.parametrize("flags", VARIANTS.values(), ids=VARIANTS)
@@ -74,7 +75,8 @@ class Installed:
 @pytest.fixture(scope="module")
 def installed(control_plane: Cluster) -> Iterator[Installed]:
     release = ("lawflow", str(CHART), f"--namespace={NAMESPACE}", f"--kubeconfig={control_plane.admin.kubeconfig}")
-    helm("install", *release, "--create-namespace", "--no-hooks")
+    told = helm("install", *release, "--create-namespace", "--no-hooks").stdout
+    assert "WARNING" not in told
     with tempfile.TemporaryDirectory(prefix="lawflow-chart-") as directory:
         account = control_plane.service_account(NAMESPACE, "lawflow-controller")
         options = (f"--kubeconfig={account.kubeconfig}", "--today=2026-07-01")
@@ -171,6 +173,18 @@ def test_every_process_understands_its_arguments() -> None:
         command = [sys.executable, "-m", "lawflow", *arguments, "--help"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"lawflow {' '.join(arguments)}: {done.stderr}"
+
+
+def test_legal_data_reach_the_processes_as_they_were_written(tmp_path: Path) -> None:
+    decision = "{source: Decision, validFrom: 2026-01-01, validUntil: 2027-06-01}"
+    values = tmp_path / "values.yaml"
+    values.write_text(f"legalData: {{consentAge: {{countries: {{DE: 14}}}}, adequacy: {{KR: [{decision}]}}}}")
+    (found,) = chart.of_kind(chart.objects(chart.rendered(f"--values={values}")), "ConfigMap")
+    written = tmp_path / "legal-data.yaml"
+    written.write_text(found["data"]["legal-data.yaml"])
+    legal = load_legal_data(written)
+    assert legal.consent_age.countries["DE"] == 14
+    assert [str(each.valid_until) for each in legal.adequacy["KR"]] == ["2027-06-01"]
 
 
 def test_nobody_may_pass_the_gate_by_default(installed: Installed) -> None:

@@ -16,7 +16,9 @@ spec:
       restartPolicy: OnFailure
       serviceAccountName: {{ .name }}
       securityContext: {{- include "lawflow.podSecurity" .root | nindent 8 }}
-      {{- include "lawflow.scheduling" .root | nindent 6 }}
+      {{- with include "lawflow.scheduling" .root | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
       containers:
         - name: lawflow
           image: {{ include "lawflow.image" .root }}
