@@ -1,11 +1,16 @@
 """A change in the folder reaches the Envoys that run it, and connections that are open already."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
-from tests.support.shop import PORT, SECONDS, Shop, running_shop
+from tests.support.shop import PORT, SECONDS, Heard, Shop, running_shop, write_shop
 
+from lawflow.mesh.sidecar import Identity
+from lawflow.model.sidecar import PEER_PORT
+from lawflow.standalone.engine import StandaloneSettings, standalone
+from lawflow.standalone.topology import address
 from lawflow.standalone.traffic import Client
 
 pytestmark = pytest.mark.envoy
@@ -89,3 +94,19 @@ async def test_what_the_last_run_left_does_not_hinder_the_next(tmp_path: Path) -
         async with running_shop(tmp_path / "shop") as shop:
             assert (await shop.order()).status == 200
         assert not (tmp_path / "shop" / ".lawflow" / "sidecars").exists()
+
+
+async def test_a_sidecar_whose_port_is_taken_is_told_of_and_starts_once_it_is_free(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    taken = address(Identity("shop", "billing"), str(folder.resolve()))
+    with socket.create_server((taken, PEER_PORT)) as squatter:
+        write_shop(folder, 18080)
+        heard = Heard()
+        async with standalone(StandaloneSettings(folder), heard.take) as running:
+            await heard.until(lambda: heard.count("problem"), "the problem")
+            (problem,) = [event for event in heard.events if event.kind == "problem"]
+            assert f"{taken}:{PEER_PORT} is in use" in problem.message
+            squatter.close()
+            async with asyncio.timeout(SECONDS):
+                await running.sidecar("shop", "billing")

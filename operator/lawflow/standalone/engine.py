@@ -235,6 +235,8 @@ async def _watch_authority(environment: Environment, settings: StandaloneSetting
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
     (folder / STATE).mkdir(mode=0o700, exist_ok=True)
+    # Keys lie in there.
+    (folder / STATE / ".gitignore").write_text("*\n", encoding="utf-8")
     descriptor = os.open(folder / STATE / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

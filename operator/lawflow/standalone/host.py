@@ -30,6 +30,8 @@ from lawflow.standalone.topology import TopologyError, Workload
 from lawflow.store.folder import FolderStore
 
 COALESCING_SECONDS = 0.05
+RETRY_SECONDS = 2.0
+"""How often a sidecar that could not start is tried again: nobody tells when a port becomes free."""
 
 Key = tuple[str, str, str]
 
@@ -46,6 +48,7 @@ class Host:
     """Host, port and SPIFFE id of the xDS server."""
     _admitted: dict[Key, int] = field(default_factory=dict)
     _said: dict[str, object] = field(default_factory=dict)
+    _failed: bool = False
     _delivered: dict[Identity, Mapping[str, str]] = field(default_factory=dict)
 
     @property
@@ -67,13 +70,15 @@ class Host:
             group.create_task(follow(self.store.change))
             group.create_task(follow(lambda: self.sidecars.change().wait()))
             while True:
-                await changed.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), RETRY_SECONDS if self._failed else None)
                 await asyncio.sleep(COALESCING_SECONDS)
                 changed.clear()
                 await self.look()
 
     async def look(self) -> None:
         """Bring the host to what the folder says now."""
+        self._failed = False
         flows = await self._flows()
         found = topology.workloads([obj for kind in WORKLOAD_KINDS for obj in await self.store.list(kind)])
         for problem in self.store.problems:
@@ -148,8 +153,10 @@ class Host:
         try:
             await self.sidecars.start(identity, node, address, certificate, self.xds)
         except (EnvoyError, PortInUseError) as error:
-            self._say("problem", str(workload), str(error))
+            self._say("problem", str(workload), str(error), once="start")
+            self._failed = True
             return
+        self._said.pop(f"problem {workload} start", None)
         await self.store.apply(POD, pod)
         status = {"phase": "Running", "podIP": address}
         await self.store.patch_status(POD, identity.namespace, pod["metadata"]["name"], status)
@@ -185,6 +192,8 @@ class Host:
             f"{destination.host.removesuffix('.svc')}:{port}": f"{destination.address}:{port}"
             for destination in topology.destinations(identity, flows, self.folder)
             for port in destination.ports
+            # Destinations outside have no listener: nothing leaves to them yet.
+            if destination.host.endswith(".svc")
         }
         data = {"address": sidecar.address, "pid": sidecar.process.pid, "reachable": reachable}
         text = "; ".join(f"{name} is at {address}" for name, address in reachable.items())
