@@ -26,10 +26,9 @@ async def _one_connection(server: AdmissionServer, waiting: Iterable[bytes], too
     for body in waiting:
         start = time.perf_counter()
         writer.write(
-            b"POST /mutate HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-            % len(body)
+            b"POST /mutate HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+            % (len(body), body)
         )
-        writer.write(body)
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0]))
         took.append(time.perf_counter() - start)

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import gc
 import logging
 import signal
 import time
@@ -123,12 +124,18 @@ async def _watch(store: Store, kind: Kind, knowledge: Knowledge, changed: asynci
 
 
 async def _judge(knowledge: Knowledge, changed: asyncio.Event) -> None:
+    frozen = False
     while True:
         await changed.wait()
         changed.clear()
         while knowledge.synced and knowledge.stale:
             knowledge.renew(_now().date(), FLOWS_A_SLICE)
             await asyncio.sleep(0)
+        if knowledge.ready and not frozen:
+            # What was read at the start lives as long as the process: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            frozen = True
 
 
 async def _judge_each_day(knowledge: Knowledge, changed: asyncio.Event) -> None:

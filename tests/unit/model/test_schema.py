@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SCHEMA_KEYWORDS = {
     "type", "description", "properties", "required", "items", "additionalProperties", "enum", "default", "format",
     "pattern", "minLength", "maxLength", "minItems", "maxItems", "maxProperties", "minimum", "maximum",
-    "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
+    "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type",
 }  # fmt: skip
 kinds = pytest.mark.parametrize("kind", CUSTOM_KINDS, ids=lambda kind: kind.name)
 

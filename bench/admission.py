@@ -1,0 +1,155 @@
+"""The admission server with 1,000 flows: CPU a review, reviews a second, and what it adds to the creation of a pod.
+
+The server runs as its users run it, as a process that watches a real API server. First it is driven alone, over TLS
+connections that stay open; its CPU time is read from the kernel, in batches, so that neighbours on the machine and
+the driver itself do not count. Then pods are created through the API server, ten at once twice a second, in turns
+without the webhooks, with them, and with the policies too: all in one run, on one API server. A namespace holds 50
+flows; the policies' cost grows with its index, which the API server copies for each pod. Prints JSON lines.
+"""
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from tests.support.cluster import Cluster
+from tests.support.control_plane import open_cluster
+from tests.support.flows import flow, references
+from tests.support.gate import AdmissionServer, backstop, definitions, namespace, pod, webhooks, workload, write_index
+from tests.support.injected_pods import injected
+from tests.support.pods import stored
+from tests.support.review_client import cpu_seconds, resident_mebibytes, send
+from tests.support.reviews import request
+from tests.support.waiting import eventually
+
+from lawflow.model.kinds import POD
+from lawflow.store.kubernetes import KubernetesStore
+
+NAMESPACES = tuple(f"bench-{number}" for number in range(20))
+FLOWS_A_NAMESPACE = 50
+BATCHES, BATCH = 50, 200
+BURSTS, BURST, SECONDS_BETWEEN_BURSTS = 60, 10, 0.5
+TURNS = 2
+
+Object = dict[str, Any]
+
+
+def main() -> None:
+    """Measure and print."""
+    cluster = open_cluster()
+    server = AdmissionServer(cluster)
+    try:
+        with definitions(cluster):
+            _fill(cluster)
+            server.start()
+            for name, obj in _reviewed().items():
+                print(json.dumps({"benchmark": "admission", "review": name, **_alone(server, obj)}), flush=True)
+            print(json.dumps({"benchmark": "admission", **_through_the_api_server(cluster, server)}), flush=True)
+    finally:
+        server.close()
+        cluster.close()
+
+
+def _fill(cluster: Cluster) -> None:
+    for name in NAMESPACES:
+        cluster.apply(namespace(name, **{"lawflow.dev/inject": "enabled"}), *references(name))
+        numbers = range(FLOWS_A_NAMESPACE)
+        cluster.apply(*(flow(f"flow-{number}", name, f"account-{number}") for number in numbers))
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "account-0", "namespace": name}}
+        cluster.apply(account)
+        flows = {f"flow-{number}": {"lawful": True, "everLawful": True} for number in numbers}
+        accounts = {f"account-{number}": [f"flow-{number}"] for number in numbers}
+        write_index(cluster, name, flows=flows, serviceAccounts=accounts)
+
+
+def _reviewed() -> dict[str, Object]:
+    """Objects as the API server stores them, so that their size is real."""
+    deployment = workload("orders", NAMESPACES[0], "account-7")
+    edited = {**deployment, "spec": {**deployment["spec"], "replicas": 3}}
+    return {
+        "pod_gets_a_sidecar": request(stored(pod("orders", NAMESPACES[0], "account-7"))),
+        "pod_has_its_sidecar": request(stored(injected(pod("orders", NAMESPACES[0], "account-7")))),
+        "deployment_is_edited": request(edited, deployment),
+    }
+
+
+def _alone(server: AdmissionServer, asked: Object) -> Object:
+    assert server.process is not None
+    pid = server.process.pid
+    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": asked}
+    body = json.dumps(review).encode()
+    asyncio.run(send(server, [body] * BATCH * 5))
+    costs, took = [], []
+    start = time.perf_counter()
+    for _ in range(BATCHES):
+        before = cpu_seconds(pid)
+        took += asyncio.run(send(server, [body] * BATCH))
+        costs.append((cpu_seconds(pid) - before) / BATCH)
+    elapsed = time.perf_counter() - start
+    median = statistics.median(costs)
+    return {
+        "flows": len(NAMESPACES) * FLOWS_A_NAMESPACE,
+        "body_bytes": len(body),
+        "cpu_milliseconds_a_review_median": 1000 * median,
+        "reviews_a_second_a_core": 1 / median,
+        "reviews_a_second_driven": len(took) / elapsed,
+        "latency_milliseconds": _quantiles(took),
+        "resident_mebibytes": resident_mebibytes(pid),
+    }
+
+
+def _through_the_api_server(cluster: Cluster, server: AdmissionServer) -> Object:
+    took: dict[str, list[float]] = {"no_webhook": [], "webhook": [], "webhook_and_policies": []}
+    for _ in range(TURNS):
+        for arm, samples in took.items():
+            with ExitStack() as stack:
+                if arm == "webhook_and_policies":
+                    stack.enter_context(backstop(cluster))
+                if arm != "no_webhook":
+                    stack.enter_context(webhooks(cluster, server))
+                samples += asyncio.run(_create_pods(cluster))
+            _delete_pods(cluster)
+    found = {arm: _quantiles(samples) for arm, samples in took.items()}
+    bare = found["no_webhook"]
+    added = {
+        arm: {quantile: quantiles[quantile] - bare[quantile] for quantile in bare}
+        for arm, quantiles in found.items()
+        if arm != "no_webhook"
+    }
+    return {"creations": len(took["webhook"]), "creation_milliseconds": found, "added_milliseconds": added}
+
+
+async def _create_pods(cluster: Cluster) -> list[float]:
+    async with await KubernetesStore.connect(cluster.admin.kubeconfig) as store:
+
+        async def create() -> float:
+            start = time.perf_counter()
+            await store.create(POD, pod("orders-", NAMESPACES[0], "account-0"))
+            return time.perf_counter() - start
+
+        for _ in range(3):
+            await asyncio.gather(*(create() for _ in range(BURST)))
+        took: list[float] = []
+        begin = time.perf_counter()
+        for number in range(BURSTS):
+            await asyncio.sleep(max(0.0, begin + number * SECONDS_BETWEEN_BURSTS - time.perf_counter()))
+            took += await asyncio.gather(*(create() for _ in range(BURST)))
+        return took
+
+
+def _delete_pods(cluster: Cluster) -> None:
+    arguments = ("delete", "pods", "--all", f"--namespace={NAMESPACES[0]}", "--grace-period=0", "--force")
+    cluster.kubectl(*arguments, "--wait=false", seconds=120)
+    eventually(lambda: not cluster.get("pods", "-n", NAMESPACES[0])["items"], "the pods gone")
+
+
+def _quantiles(seconds: Sequence[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(seconds, n=100)
+    return {"p50": 1000 * cuts[49], "p99": 1000 * cuts[98]}
+
+
+if __name__ == "__main__":
+    main()
