@@ -28,6 +28,7 @@ class Up:
             stderr=subprocess.PIPE,
             text=True,
             process_group=0,
+            preexec_fn=_hear_interrupts,
         )
         self.events: list[dict[str, Any]] = []
 
@@ -59,6 +60,11 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
     for each in started:
         each.process.kill()
         each.process.communicate()
+
+
+def _hear_interrupts() -> None:
+    """A shell's background jobs ignore SIGINT, and so would everything that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def alive(pid: int) -> bool:
