@@ -98,9 +98,12 @@ class Knowledge:
 
     def destinations(self, namespace: str, service_account: str) -> tuple[LoopbackDestination, ...]:
         """The destinations of a service account's flows, as injection needs them; worked out once a change."""
+        names = self.view.namespace(namespace).flows_of_service_account.get(service_account)
+        if names is None:
+            # Nothing is remembered of accounts without flows: reviews may name any number of them.
+            return ()
         key = namespace, service_account
         if key not in self._destinations:
-            names = self.view.namespace(namespace).flows_of_service_account.get(service_account, ())
             found = (self.objects.resources.get((DATA_FLOW.name, namespace, name)) for name in names)
             flows = [flow for flow in found if isinstance(flow, DataFlow)]
             self._destinations[key] = loopback_destinations(flows, self._cluster_domain)
