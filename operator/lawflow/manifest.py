@@ -1,10 +1,11 @@
 """Manifests: text in, plain objects out, each with the line of every field. Pure: the caller reads the files.
 
 YAML is read as ``kubectl apply`` reads it (sigs.k8s.io/yaml: YAML 1.1 booleans, so an unquoted ``NO`` is false; dates
-stay strings; keys become strings), JSON as the YAML that it is. What ``kubectl`` would let through in silence but
-what nobody means is a problem here: duplicate keys, aliases that expand without bound.
+stay strings; keys become strings), JSON as the YAML that it is but for its surrogate pairs. What ``kubectl`` would let
+through in silence but what nobody means is a problem here: duplicate keys, aliases that expand without bound.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ MAXIMUM_ALIASED_NODES = 100_000
 
 _DIRECTIVES = re.compile(r"(?:\s*[%#].*\n)*\s*")
 """What may stand before the first document: directives, which change nothing here, and comments."""
+_BLANKS = re.compile(r"\s*")
+_ESCAPE = re.compile(r"\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)|\\.")
+"""An escape within a string of JSON; the groups are the halves of a surrogate pair (RFC 8259, section 7)."""
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = {
     "merge": re.compile(r"<<"),
@@ -38,6 +42,17 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     yaml_implicit_resolvers: ClassVar = {
         None: [(_TAG + tag, re.compile(rf"(?:{pattern.pattern})\Z")) for tag, pattern in _SCALARS.items()]
     }
+    _depth = 0
+
+    def descend_resolver(self, current_node: yaml.Node | None, current_index: object) -> None:
+        """Stop at a depth that no manifest has: the composer recurses in C, and would end the process."""
+        self._depth += 1
+        if current_node is not None and self._depth > MAXIMUM_DEPTH + 1:
+            raise _too_deep(current_node)
+
+    def ascend_resolver(self) -> None:
+        """Leave the node that ``descend_resolver`` entered."""
+        self._depth -= 1
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,10 @@ class _RejectedError(ValueError):
         self.node, self.path, self.message, self.fix = node, path, message, fix
 
 
+def _too_deep(node: yaml.Node) -> _RejectedError:
+    return _RejectedError(node, "", f"nested deeper than {MAXIMUM_DEPTH} levels", "flatten it")
+
+
 _Report = Callable[[int, str, str, str], None]
 """Takes line, path, message and fix of a problem."""
 
@@ -112,8 +131,7 @@ def read(text: str | bytes, file: str) -> Manifest:
             return Manifest((), tuple(problems))
     builder = _Builder()
     offset = 0
-    # A line that starts with --- ends a document wherever it stands, so one broken document does not hide the others.
-    for part in re.split(r"^(?=---(?:\s|$))", text.removeprefix("\ufeff"), flags=re.MULTILINE):
+    for part in _parts(text.removeprefix("\ufeff")):
         if _DIRECTIVES.fullmatch(part):
             offset += part.count("\n")
             continue
@@ -137,6 +155,41 @@ def read(text: str | bytes, file: str) -> Manifest:
             report(offset + 1, "", f"not YAML: {str(error).splitlines()[0]}", "correct the syntax")
         offset += part.count("\n")
     return Manifest(tuple(objects), tuple(problems))
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The documents of a text, each as YAML."""
+    # A line that starts with --- ends a document wherever it stands, so one broken document does not hide the others.
+    for part in re.split(r"^(?=---(?:\s|$))", text, flags=re.MULTILINE):
+        yield from _json_documents(part) or [part]
+
+
+def _json_documents(part: str) -> list[str]:
+    """The documents of JSON that follow each other, in YAML's way of writing them; none where it is something else."""
+    start, end = 0, _after_blanks(part, 3 if part.startswith("---") else 0)
+    if not part.startswith("{", end):
+        return []
+    documents = []
+    try:
+        while end < len(part):
+            end = _after_blanks(part, json.JSONDecoder().raw_decode(part, end)[1])
+            documents.append(_ESCAPE.sub(_scalar_value_escape, part[start:end]))
+            start = end
+    except (ValueError, RecursionError):
+        return []
+    return documents
+
+
+def _after_blanks(text: str, start: int) -> int:
+    blanks = _BLANKS.match(text, start)
+    return blanks.end() if blanks else start
+
+
+def _scalar_value_escape(escape: re.Match[str]) -> str:
+    """An escape of YAML, which has one for every character but none for the halves that JSON is written in."""
+    if escape[1] is None:
+        return escape[0]
+    return f"\\U{0x10000 + ((int(escape[1], 16) & 0x3FF) << 10) + (int(escape[2], 16) & 0x3FF):08x}"
 
 
 def _objects(value: Any, node: yaml.Node, file: str, offset: int, report: _Report) -> Iterator[LocatedObject]:
@@ -212,7 +265,7 @@ class _Builder:
         if id(node) in above:
             raise _RejectedError(node, path_of(path), "an alias contains itself", "write the value out")
         if len(above) >= MAXIMUM_DEPTH:
-            raise _RejectedError(node, "", f"nested deeper than {MAXIMUM_DEPTH} levels", "flatten it")
+            raise _too_deep(node)
         aliased = aliased or id(node) in seen
         seen.add(id(node))
         if aliased:
@@ -279,7 +332,8 @@ def _start(node: yaml.Node) -> int:
 
 
 def _name(value: object) -> str:
-    return {list: "a list", str: "a string", bool: "a boolean"}.get(type(value), "a single value")
+    names = {list: "a list", dict: "a map", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
 
 
 def _line(node: yaml.Node, path: str) -> int:

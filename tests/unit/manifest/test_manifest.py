@@ -55,6 +55,36 @@ def test_json_is_read_with_its_lines() -> None:
     assert found.line(".metadata.name") == 5
 
 
+@pytest.mark.parametrize(
+    ("escaped", "means"),
+    [(r"\ud83d\ude00", "\U0001f600"), (r"\\ud83d\\ude00", r"\ud83d\ude00"), (r"\\\uD83D\uDE00", "\\\U0001f600")],
+)
+def test_a_surrogate_pair_of_json_is_one_character(escaped: str, means: str) -> None:
+    text = '{"apiVersion": "v1", "kind": "ConfigMap",\n"metadata": {"name": "a"}, "data": {"x": "-"}}'
+    (found,) = read(text.replace("-", escaped), "f").objects
+    assert found.object["data"] == {"x": means}
+    assert found.line(".data.x") == 2
+
+
+def test_what_looks_like_a_surrogate_pair_in_yaml_stays() -> None:
+    (found,) = read(r"{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {x: '\ud83d\ude00'}}", "f").objects
+    assert found.object["data"] == {"x": r"\ud83d\ude00"}
+
+
+@pytest.mark.parametrize("between", ["", "\n", " \n\n", "\n---\n"])
+def test_documents_of_json_may_follow_each_other(between: str) -> None:
+    one = '{"apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "%s"}}'
+    first, second = read((one + between + one) % ("a", "b"), "f").objects
+    assert (first.object["metadata"]["name"], second.object["metadata"]["name"]) == ("a", "b")
+    assert second.line(".metadata.name") == 3 + between.count("\n")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "- " * 100_000 + "x", "? " * 100_000 + "x"])
+def test_a_text_that_nests_without_end_is_refused_and_ends_no_process(text: str) -> None:
+    (problem,) = read(text, "f").problems
+    assert "nested deeper than 100 levels" in problem.message
+
+
 def test_a_field_is_found_at_the_line_of_its_key() -> None:
     text = "---\n" + HEAD + "spec:\n  list:\n  - a: 1\n  - a: 2\n    b:\n      c: 3\n"
     (found,) = read("\n\n---\n" + HEAD + text, "f.yaml").objects[1:]
