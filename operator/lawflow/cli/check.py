@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from lawflow.cli.declared import Declared, declared
 from lawflow.cli.judgement import Judgement, judge
 from lawflow.cli.machine_output import as_json, as_policy_reports, as_sarif
 from lawflow.cli.rules import RULE_TEXTS
-from lawflow.cli.sources import read_manifests, standard_input
+from lawflow.cli.sources import read_manifests
 from lawflow.cli.text_output import as_text, colours_wanted, terminal_width
 from lawflow.law.context import Context
 from lawflow.manifest import LocatedProblem
@@ -87,7 +88,7 @@ def check(
         legal = law.load_legal_data(*legal_data)
     except law.LegalDataError as error:
         raise click.UsageError(str(error), ctx) from None
-    found, problems = declared(read_manifests(sources, standard_input()), namespace)
+    found, problems = declared(read_manifests(sources, sys.stdin.buffer), namespace)
     if problems:
         _tell(problems)
         ctx.exit(UNUSABLE)

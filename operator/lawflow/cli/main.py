@@ -1,7 +1,7 @@
 """The command line: a table of commands, each imported only when it runs.
 
-Exit codes: 0 done, 1 refused (``check`` and ``inject`` found something that denies), 2 unusable input or usage,
-130 on Ctrl-C, 0 on SIGTERM, 141 where the reader of a pipe went away.
+Exit codes: 0 done, 1 refused (``check`` and ``inject`` found something that denies), 2 unusable input or usage or
+output that cannot be written, 130 on Ctrl-C, 0 on SIGTERM, 141 where the reader of a pipe went away.
 """
 
 import io
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -21,6 +21,7 @@ from click.shell_completion import CompletionItem
 
 from lawflow import __version__
 
+UNUSABLE = 2
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + 13
 
@@ -96,8 +97,7 @@ class CommandTable(click.Group):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # What is still buffered would fail once more when the interpreter flushes it at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _discard_output()
             ctx.exit(BROKEN_PIPE)
         return result
 
@@ -116,6 +116,7 @@ def program_name(argv0: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors of the user end in one message, never in a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show § is no reason to fall over a manifest that holds one.
@@ -124,13 +125,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = cli.main(arguments, prog_name=program_name(sys.argv[0]), standalone_mode=False)
     except (click.UsageError, click.FileError) as error:
         error.show()
-        return 2
+        return UNUSABLE
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except OSError as error:
+        # A full disk, say: what was found is not told, so it must look neither clean nor denied.
+        _discard_output()
+        click.echo(f"Error: {error}", err=True)
+        return UNUSABLE
     return result if isinstance(result, int) else 0
+
+
+def _open_closed_streams() -> None:
+    """Open what the caller closed, or the next file to be opened would take its number and what is written to it."""
+    for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for the process's life
+
+
+def _discard_output() -> None:
+    """Drop what is still buffered: it would fail once more when the interpreter flushes it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

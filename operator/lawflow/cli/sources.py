@@ -1,8 +1,6 @@
 """Where manifests come from: files, folders and standard input."""
 
-import io
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -19,11 +17,6 @@ class Text(NamedTuple):
 
     file: str
     text: bytes
-
-
-def standard_input() -> BinaryIO:
-    """The bytes on standard input; none where the process was started without one."""
-    return sys.stdin.buffer if sys.stdin else io.BytesIO()
 
 
 def read_manifests(sources: Iterable[str], standard_input: BinaryIO) -> Manifest:

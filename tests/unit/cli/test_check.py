@@ -9,8 +9,6 @@ import pytest
 import yaml
 from tests.support.cli import Run
 
-from lawflow.cli.sources import standard_input
-
 pytestmark = pytest.mark.unit
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
@@ -204,11 +202,6 @@ def test_a_folder_is_read_with_all_below_it_but_nothing_hidden(run: Run, tmp_pat
 
 def test_a_folder_without_manifests_is_unusable(run: Run, tmp_path: Path) -> None:
     assert run("check", "-f", str(tmp_path)).code == 2
-
-
-def test_a_process_without_standard_input_can_check_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", None)
-    assert standard_input().read() == b""
 
 
 def test_empty_input_is_clean(run: Run) -> None:

@@ -15,6 +15,8 @@ from lawflow.cli.main import BROKEN_PIPE, COMMANDS, INTERRUPTED, cli, program_na
 
 pytestmark = pytest.mark.unit
 
+LAWFUL = str(Path(__file__).resolve().parents[3] / "examples" / "shop" / "lawful")
+
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_of_the_table_loads_and_explains_itself(name: str, run: Run) -> None:
@@ -98,6 +100,24 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of() -> None:
     assert process.wait(timeout=30) == BROKEN_PIPE
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+@pytest.mark.parametrize("command", ["check --today 2026-11-01", "inject"])
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_process_that_was_started_without_a_stream_does_its_work(command: str, closed: str) -> None:
+    line = f'"{sys.executable}" -m lawflow {command} -f - -f "{LAWFUL}" {closed}'
+    done = subprocess.run(["/bin/sh", "-c", line], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_output_that_cannot_be_written_is_told_and_looks_neither_clean_nor_denied() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lawflow", "explain"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert done.stderr == "Error: [Errno 28] No space left on device\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
