@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import NoReturn
 
 import click
@@ -41,9 +42,14 @@ REFUSED, UNUSABLE = 1, 2
     help="Manifests: a file, a folder with all below it, or - for standard input. Can be repeated.",
 )
 @click.option(
-    "-n", "--default-namespace", default="default", show_default=True, help="Namespace of objects that name none."
+    "-n",
+    "--namespace",
+    "default_namespace",
+    default="default",
+    show_default=True,
+    help="Namespace of objects that name none.",
 )
-@injection_options
+@partial(injection_options, own_namespace="--system-namespace")
 def inject(sources: tuple[str, ...], default_namespace: str, injection: InjectionSettings, namespace: str) -> None:
     """Add the sidecar to every workload at which a data flow of the same input starts or ends.
 

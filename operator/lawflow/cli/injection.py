@@ -43,7 +43,6 @@ _OPTIONS = (
     ),
     click.option("--signer-name", default=SIGNER_NAME, show_default=True, help="Signer of pod certificates."),
     click.option("--trust-domain", default="cluster.local", show_default=True, help="Trust domain of SPIFFE ids."),
-    click.option("--namespace", default="lawflow-system", show_default=True, help="Lawflow's own namespace."),
     click.option(
         "--xds",
         "xds_address",
@@ -52,8 +51,11 @@ _OPTIONS = (
 )
 
 
-def injection_options(command: Command) -> Command:
-    """Add the options; the command gets them as ``injection: InjectionSettings`` and ``namespace: str``."""
+def injection_options(command: Command, own_namespace: str = "--namespace") -> Command:
+    """Add the options; the command gets them as ``injection: InjectionSettings`` and ``namespace: str``.
+
+    ``own_namespace`` is what the option for Lawflow's own namespace is called.
+    """
 
     @wraps(command)
     def with_settings(
@@ -64,11 +66,11 @@ def injection_options(command: Command) -> Command:
         interception: Interception,
         signer_name: str,
         trust_domain: str,
-        namespace: str,
+        own_namespace: str,
         xds_address: str | None,
         **rest: Any,
     ) -> Any:
-        text = _bootstrap(xds_address or f"lawflow-xds.{namespace}.svc:18000", trust_domain, namespace)
+        text = _bootstrap(xds_address or f"lawflow-xds.{own_namespace}.svc:18000", trust_domain, own_namespace)
         current, *previous = (SidecarRelease(_version(image), image, text) for image in images)
         injection = InjectionSettings(
             current,
@@ -78,10 +80,14 @@ def injection_options(command: Command) -> Command:
             signer_name=signer_name,
             user_id=sidecar_uid,
         )
-        return command(*arguments, injection=injection, namespace=namespace, **rest)
+        return command(*arguments, injection=injection, namespace=own_namespace, **rest)
 
     decorated: Any = with_settings
-    for option in reversed(_OPTIONS):
+    namespace_option = click.option(
+        own_namespace, "own_namespace", default="lawflow-system", show_default=True, help="Lawflow's own namespace.",
+        envvar="LAWFLOW_NAMESPACE",
+    )  # fmt: skip
+    for option in (namespace_option, *reversed(_OPTIONS)):
         decorated = option(decorated)
     return cast("Command", decorated)
 

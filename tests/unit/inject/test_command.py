@@ -186,6 +186,12 @@ def test_a_declared_flow_that_is_not_in_the_input_is_a_warning() -> None:
     assert sidecars(workloads(result.stdout)[0]["spec"]["template"])
 
 
+def test_lawflow_itself_may_run_in_a_namespace_of_any_name() -> None:
+    stream = done(f"{DEPLOYMENT}---\n{FLOW}", "--system-namespace", "privacy")
+    assert "lawflow-xds.privacy.svc" in stream
+    assert "lawflow-system" not in stream
+
+
 def test_options_choose_mode_and_delivery() -> None:
     text = f"{DEPLOYMENT}---\n{FLOW}"
     spec = workloads(done(text, "--interception", "redirect", "--delivery", "secret"))[0]["spec"]["template"]["spec"]
