@@ -23,6 +23,16 @@ async def answered(client: Client, status: int, path: str = "/invoices/17") -> N
             await asyncio.sleep(0.02)
 
 
+async def refused(client: Client, reason: str) -> None:
+    """Repeat a request on one connection until it is refused for a reason: an edit closes a flow before it is judged."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            response = await client.request("GET", "/invoices/17")
+            if response.status == 403 and reason in str(response.document["flows"]):
+                return
+            await asyncio.sleep(0.02)
+
+
 async def test_a_new_operation_opens_and_a_removed_one_closes_on_a_live_connection(shop: Shop) -> None:
     client = Client(shop.billing_from_orders, PORT)
     await answered(client, 403, "/receipts/17")
@@ -36,9 +46,7 @@ async def test_a_flow_that_becomes_unlawful_closes_on_a_live_connection_and_open
     client = Client(shop.billing_from_orders, PORT)
     await answered(client, 200)
     shop.edit("article6: A6-1-b", "article6: A6-1-f")
-    await answered(client, 403)
-    response = await client.request("GET", "/invoices/17")
-    assert "shop/orders-to-billing is closed: GDPR-6-1-f" in str(response.document["flows"])
+    await refused(client, "shop/orders-to-billing is closed: GDPR-6-1-f")
     shop.edit("article6: A6-1-f", "article6: A6-1-b")
     await answered(client, 200)
     await client.close()
