@@ -24,7 +24,7 @@ async def answered(client: Client, status: int, path: str = "/invoices/17") -> N
 
 
 async def refused(client: Client, reason: str) -> None:
-    """Repeat a request on one connection until it is refused for a reason: an edit closes a flow before it is judged."""
+    """Repeat a request until it is refused for a reason: an edit closes a flow before it is judged."""
     async with asyncio.timeout(SECONDS):
         while True:
             response = await client.request("GET", "/invoices/17")
