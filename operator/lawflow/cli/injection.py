@@ -11,8 +11,7 @@ from lawflow.identity.spiffe import SpiffeId
 from lawflow.inject.settings import Delivery, InjectionSettings, SidecarRelease
 from lawflow.mesh.bootstrap import BootstrapSettings, bootstrap
 from lawflow.model.sidecar import SIGNER_NAME, USER_ID, Interception
-
-XDS_SERVICE_ACCOUNT = "lawflow-xds"
+from lawflow.model.trust_bundle import SYSTEM_NAMESPACE, XDS_SERVICE_ACCOUNT
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -70,7 +69,9 @@ def injection_options(command: Command, own_namespace: str = "--namespace") -> C
         xds_address: str | None,
         **rest: Any,
     ) -> Any:
-        text = _bootstrap(xds_address or f"lawflow-xds.{own_namespace}.svc:18000", trust_domain, own_namespace)
+        text = _bootstrap(
+            xds_address or f"{XDS_SERVICE_ACCOUNT}.{own_namespace}.svc:18000", trust_domain, own_namespace
+        )
         current, *previous = (SidecarRelease(_version(image), image, text) for image in images)
         injection = InjectionSettings(
             current,
@@ -84,7 +85,7 @@ def injection_options(command: Command, own_namespace: str = "--namespace") -> C
 
     decorated: Any = with_settings
     namespace_option = click.option(
-        own_namespace, "own_namespace", default="lawflow-system", show_default=True, help="Lawflow's own namespace.",
+        own_namespace, "own_namespace", default=SYSTEM_NAMESPACE, show_default=True, help="Lawflow's own namespace.",
         envvar="LAWFLOW_NAMESPACE",
     )  # fmt: skip
     for option in (namespace_option, *reversed(_OPTIONS)):

@@ -16,15 +16,13 @@ from lawflow.identity.root_rotation import RotationTiming
 from lawflow.identity.rotation import renewal_time
 from lawflow.model import labels
 from lawflow.model.kinds import CONFIG_MAP, POD, SECRET, Kind
+from lawflow.model.trust_bundle import BUNDLE_KEY, CONFIG_MAP_NAME, VERSION_KEY
 from lawflow.store.protocol import ConflictError, NotFoundError, Object, StoreError
 
 KIND = "CertificateAuthority"
 KEY = KIND, "", ""
 SECRET_NAME = "lawflow-authority"  # noqa: S105  (a name)
 STATE_KEY = "state.json"
-BUNDLE_NAME = "lawflow-trust-bundle"
-BUNDLE_KEY = "ca.crt"
-VERSION_KEY = "version"
 REPLACE_ROOT = "lawflow.dev/replace-root"
 """Annotation on the Secret: fingerprint of a root to rotate away from before its time."""
 CLUSTER_TRUST_BUNDLE = Kind("certificates.k8s.io", "v1", "ClusterTrustBundle", "clustertrustbundles", False)
@@ -119,9 +117,9 @@ async def _publish(environment: Environment, state: AuthorityState) -> None:
     """The roots for everybody: a ConfigMap, and a ClusterTrustBundle for pod certificate volumes."""
     settings, bundle = environment.settings, state.bundle
     data = {BUNDLE_KEY: bundle.to_pem(), VERSION_KEY: bundle.version}
-    held = await environment.store.get(CONFIG_MAP, settings.namespace, BUNDLE_NAME)
+    held = await environment.store.get(CONFIG_MAP, settings.namespace, CONFIG_MAP_NAME)
     if held is None or held.get("data") != data:
-        metadata = {"namespace": settings.namespace, "name": BUNDLE_NAME}
+        metadata = {"namespace": settings.namespace, "name": CONFIG_MAP_NAME}
         await environment.store.apply(
             CONFIG_MAP, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
         )

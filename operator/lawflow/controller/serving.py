@@ -23,8 +23,6 @@ from lawflow.store.protocol import Object
 KIND = "ServingCertificate"
 KEY = KIND, "", ""
 WEBHOOK = "lawflow-webhook"
-XDS = XDS_SERVICE_ACCOUNT
-"""Also the name of its Service; sidecars ask for its SPIFFE id."""
 CONFIGURATION_NAME = "lawflow"
 FIELD_MANAGER = "lawflow-serving"
 """Owns ``caBundle`` alone, so that whoever installs Lawflow can own the rest, failurePolicy before all."""
@@ -37,7 +35,7 @@ async def reconcile(environment: Environment, _namespace: str, _name: str) -> dt
     if not environment.authority:
         return environment.now + dt.timedelta(seconds=1)
     state = environment.authority[0]
-    renewals = [await _certificate(environment, server, state) for server in (WEBHOOK, XDS)]
+    renewals = [await _certificate(environment, server, state) for server in (WEBHOOK, XDS_SERVICE_ACCOUNT)]
     for kind in (MUTATING_WEBHOOK_CONFIGURATION, VALIDATING_WEBHOOK_CONFIGURATION):
         await _trust(environment, kind, state.bundle)
     return min(environment.now + INTERVAL, *renewals)
@@ -68,7 +66,7 @@ async def _certificate(environment: Environment, server: str, state: AuthoritySt
 
 def _issue(environment: Environment, server: str, state: AuthorityState) -> Credential:
     key, now, names = new_private_key(), environment.now, dns_names(server, environment.settings.namespace)
-    if server == XDS:
+    if server == XDS_SERVICE_ACCOUNT:
         chain = issue_x509_svid(
             state.issuer, _spiffe_id(environment), key.public_key(), now=now, random=secrets.token_bytes,
             lifetime=SERVING_LIFETIME, dns_names=names,
@@ -90,12 +88,12 @@ def dns_names(server: str, namespace: str) -> tuple[str, ...]:
 
 
 def _spiffe_id(environment: Environment) -> SpiffeId:
-    return SpiffeId(environment.settings.trust_domain, environment.settings.namespace, XDS)
+    return SpiffeId(environment.settings.trust_domain, environment.settings.namespace, XDS_SERVICE_ACCOUNT)
 
 
 def _stale(environment: Environment, server: str, stored: Object, held: Credential, state: AuthorityState) -> bool:
     names = {*dns_names(server, environment.settings.namespace)}
-    if server == XDS:
+    if server == XDS_SERVICE_ACCOUNT:
         names.add(str(_spiffe_id(environment)))
     holding = Holding(held.chain, held.key.public_key(), frozenset(names), state.bundle, environment.now)
     return renewal_reason(holding) is not None or not holds_roots(stored, state.bundle)

@@ -14,7 +14,7 @@ from tests.support.cluster import Cluster
 from tests.support.controlling import Clock, events_about, flow_is, running, until
 from tests.support.kubelet import Node
 
-from lawflow.controller.authority import BUNDLE_NAME, REPLACE_ROOT, SECRET_NAME
+from lawflow.controller.authority import REPLACE_ROOT, SECRET_NAME
 from lawflow.controller.conditions import condition
 from lawflow.controller.engine import Controller
 from lawflow.controller.settings import Settings
@@ -26,6 +26,7 @@ from lawflow.inject.pod import inject_pod
 from lawflow.inject.result import Injected
 from lawflow.inject.settings import IdentityData, InjectionSettings, SidecarRelease
 from lawflow.model.kinds import CONFIG_MAP, DATA_CONTROLLER, DATA_FLOW, DATASET, POD, POD_CERTIFICATE_REQUEST, SECRET
+from lawflow.model.trust_bundle import CONFIG_MAP_NAME
 from lawflow.store.protocol import Object, Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
@@ -46,7 +47,7 @@ async def leaf(store: Store, namespace: str) -> x509.Certificate | None:
 
 
 async def bundle(store: Store, namespace: str) -> TrustBundle:
-    found = await until(lambda: store.get(CONFIG_MAP, namespace, BUNDLE_NAME), "a trust bundle")
+    found = await until(lambda: store.get(CONFIG_MAP, namespace, CONFIG_MAP_NAME), "a trust bundle")
     return TrustBundle.from_pem("cluster.local", found["data"]["ca.crt"])
 
 

@@ -16,6 +16,7 @@ from lawflow.identity.bundle import TrustBundle
 from lawflow.identity.pem import Chain
 from lawflow.identity.x509_svid import alternative_names, spiffe_id_of, verify_chain
 from lawflow.model.kinds import SECRET
+from lawflow.model.trust_bundle import XDS_SERVICE_ACCOUNT
 from lawflow.store.folder import FolderStore
 
 pytestmark = pytest.mark.unit
@@ -59,12 +60,12 @@ async def test_the_admission_server_is_certified_for_the_name_by_which_the_api_s
 
 async def test_the_configuration_server_carries_the_id_that_sidecars_ask_for(environment: Environment) -> None:
     await serving.reconcile(environment, "", "")
-    leaf = (await chain(environment, serving.XDS))[0]
+    leaf = (await chain(environment, XDS_SERVICE_ACCOUNT))[0]
     assert str(spiffe_id_of(leaf)) == "spiffe://example.test/ns/lawflow-system/sa/lawflow-xds"
     assert "lawflow-xds.lawflow-system.svc" in alternative_names(leaf)
 
 
-@pytest.mark.parametrize("server", [serving.WEBHOOK, serving.XDS])
+@pytest.mark.parametrize("server", [serving.WEBHOOK, XDS_SERVICE_ACCOUNT])
 async def test_the_roots_beside_a_certificate_vouch_for_it(environment: Environment, server: str) -> None:
     await serving.reconcile(environment, "", "")
     secret = await environment.store.get(SECRET, "lawflow-system", serving.secret_name(server))
@@ -78,13 +79,13 @@ async def test_a_certificate_is_kept_for_the_first_part_of_its_life_and_replaced
     environment: Environment, clock: Clock
 ) -> None:
     await serving.reconcile(environment, "", "")
-    first = [await chain(environment, server) for server in (serving.WEBHOOK, serving.XDS)]
+    first = [await chain(environment, server) for server in (serving.WEBHOOK, XDS_SERVICE_ACCOUNT)]
     clock.advance(SERVING_LIFETIME * 0.4)
     await serving.reconcile(environment, "", "")
-    assert [await chain(environment, server) for server in (serving.WEBHOOK, serving.XDS)] == first
+    assert [await chain(environment, server) for server in (serving.WEBHOOK, XDS_SERVICE_ACCOUNT)] == first
     clock.advance(SERVING_LIFETIME * 0.2)
     await serving.reconcile(environment, "", "")
-    for server, before in zip((serving.WEBHOOK, serving.XDS), first, strict=True):
+    for server, before in zip((serving.WEBHOOK, XDS_SERVICE_ACCOUNT), first, strict=True):
         after = await chain(environment, server)
         assert after != before
         assert after[0].not_valid_after_utc > before[0].not_valid_after_utc

@@ -4,10 +4,7 @@ from typing import Any
 
 import pytest
 
-from lawflow.controller import authority
-from lawflow.controller.serving import XDS
 from lawflow.mesh.sidecar import Identity
-from lawflow.model import trust_bundle
 from lawflow.standalone.topology import TopologyError, address, endpoint_slice, selected, workloads
 
 pytestmark = pytest.mark.unit
@@ -64,10 +61,3 @@ def test_sidecars_of_two_folders_never_share_an_address() -> None:
     identity = Identity("shop", "billing")
     assert address(identity, "/one") != address(identity, "/two")
     assert address(identity, "/one") == address(identity, "/one")
-
-
-def test_xds_server_and_controller_speak_of_the_same_names() -> None:
-    assert trust_bundle.CONFIG_MAP_NAME == authority.BUNDLE_NAME
-    assert trust_bundle.BUNDLE_KEY == authority.BUNDLE_KEY
-    assert trust_bundle.VERSION_KEY == authority.VERSION_KEY
-    assert trust_bundle.XDS_SERVICE_ACCOUNT == XDS
