@@ -28,3 +28,8 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self.leader = Gauge("lawflow_leader", "1 in the replica that writes.", registry=self.registry)
+
+    def forget_flows(self, namespace: str) -> None:
+        """Count the flows of a namespace no more; one that is not counted is passed over."""
+        for lawful in ("true", "false"):
+            self.flows.remove(namespace, lawful)

@@ -29,9 +29,11 @@ async def reconcile(environment: Environment, _namespace: str, name: str) -> dt.
     world = environment.world
     namespace = world.get(NAMESPACE, "", name)
     if namespace is None or namespace["metadata"].get("deletionTimestamp"):
+        environment.metrics.forget_flows(name)
         return None
     concerned = bool(list(world.all(DATA_FLOW, name))) or world.opted_in(name)
     if not concerned:
+        environment.metrics.forget_flows(name)
         await _withdraw(environment, namespace)
         return None
     index = await _write_index(environment, name)
