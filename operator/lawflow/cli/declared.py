@@ -63,7 +63,8 @@ def declared(manifest: Manifest, namespace: str) -> tuple[Declared, tuple[Locate
         obj = located.object
         if is_custom(obj):
             try:
-                resource = parse(obj)
+                # Status is the server's, as `kubectl get` prints it, perhaps that of another release.
+                resource = parse({name: part for name, part in obj.items() if name != "status"})
             except InvalidObjectError as error:
                 problems += map(located.problem, error.problems)
                 continue

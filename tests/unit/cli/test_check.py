@@ -204,6 +204,13 @@ def test_a_folder_without_manifests_is_unusable(run: Run, tmp_path: Path) -> Non
     assert run("check", "-f", str(tmp_path)).code == 2
 
 
+def test_what_a_server_adds_to_an_object_is_no_problem(run: Run) -> None:
+    metadata = b"metadata: {uid: 1-2, generation: 3, managedFields: [{manager: kubectl}], creationTimestamp: null,"
+    served = FLOW.replace(b"metadata:\n  name: orders-to-billing\n", metadata + b" name: orders-to-billing}\n")
+    assert b"managedFields" in served
+    assert run("check", "-f", "-", input=served + b"status: {ofALaterRelease: 1}\n").code == 1
+
+
 def test_empty_input_is_clean(run: Run) -> None:
     assert run("check", "-f", "-").code == 0
 
