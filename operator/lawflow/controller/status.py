@@ -162,8 +162,6 @@ def _enforced(resolved: ResolvedFlow, workloads: Sequence[WorkloadState], lawful
             f"owner sets the annotation lawflow.dev/accept-flows-from: {resolved.namespace} on it",
         )  # fmt: skip
     running = [each for each in workloads if each.pods]
-    if not running:
-        return Observation("Enforced", "Unknown", "NoWorkload", "no pod of the source or the destination runs")
     for each in running:
         if each.reason:
             advice = {
@@ -172,6 +170,13 @@ def _enforced(resolved: ResolvedFlow, workloads: Sequence[WorkloadState], lawful
             }[each.reason]
             lacking = f"{each.pods - each.injected} of {each.pods} pods of {each.kind} {each.name} lack the sidecar"
             return Observation("Enforced", "False", each.reason, f"{lacking}: {advice}")
+    if lawful and (external := resolved.flow.spec.destination.external):
+        return Observation(
+            "Enforced", "False", "NoEgress",
+            f"sidecars let nothing out to external hosts in this version: {external.host} is not reached through them",
+        )  # fmt: skip
+    if not running:
+        return Observation("Enforced", "Unknown", "NoWorkload", "no pod of the source or the destination runs")
     if not lawful:
         return Observation("Enforced", "True", "Closed", "the sidecars let nothing through: the flow is not lawful")
     return Observation("Enforced", "True", "InForce", "all pods have the sidecar: only the declared peer is reached")
@@ -190,7 +195,7 @@ def _stalled(lawful: Observation, enforced: Observation) -> Observation | None:
     """The kstatus condition: somebody has to act before this can become ready."""
     if lawful.status == "False":
         return Observation("Stalled", "True", lawful.reason, lawful.message)
-    if enforced.reason in ("NotAccepted", "IndexFull"):
+    if enforced.reason in ("NotAccepted", "IndexFull", "NoEgress"):
         return Observation("Stalled", "True", enforced.reason, enforced.message)
     return None
 

@@ -1,6 +1,7 @@
 """The controller against a real API server: verdicts, the gate's index, and what it does when things come and go."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from tests.support import merchant
@@ -30,15 +31,19 @@ pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
 FLOW = "orders-to-psp"
 
 
-async def lawful_flow(store: Store, namespace: str, acme: str) -> None:
+async def lawful_flow(store: Store, namespace: str, acme: str, **spec: Any) -> None:
     await store.create(DATA_CONTROLLER, merchant.data_controller(acme))
     await store.create(DATASET, merchant.dataset(namespace, acme))
-    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme))
+    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme, **spec))
+
+
+async def lawful_flow_inside(store: Store, namespace: str, acme: str) -> None:
+    await lawful_flow(store, namespace, acme, destination=merchant.to_service(None, "billing"))
 
 
 @pytest.mark.usefixtures("controller")
 async def test_a_lawful_flow_is_ready_once_its_certificate_is(store: Store, namespace: str, acme: str) -> None:
-    await lawful_flow(store, namespace, acme)
+    await lawful_flow_inside(store, namespace, acme)
     status = await flow_is(store, namespace, FLOW, "Ready", "True")
     assert condition(status, "Lawful")["status"] == "True"
     assert condition(status, "CredentialsReady")["reason"] == "Delivered"
@@ -46,7 +51,7 @@ async def test_a_lawful_flow_is_ready_once_its_certificate_is(store: Store, name
     assert condition(status, "Enforced")["status"] == "Unknown"
     assert condition(status, "Stalled") == {}
     assert status["basis"] == "A6-1-b"
-    assert status["peers"] == "orders → api.psp.example"
+    assert status["peers"] == "orders → billing"
     assert status["firstLawfulAt"] == "2026-07-01T12:00:00Z"
     told = await events_about(store, namespace, FLOW, "Lawful")
     assert [event["type"] for event in told] == ["Normal"]
@@ -112,7 +117,7 @@ async def test_nothing_is_written_when_nothing_has_changed(
         return [obj["metadata"]["resourceVersion"] for obj in found if obj]
 
     async with running(store, settings, clock) as controller:
-        await lawful_flow(store, namespace, acme)
+        await lawful_flow_inside(store, namespace, acme)
         await flow_is(store, namespace, FLOW, "Ready", "True")
         await index_of(store, namespace, lambda spec: spec["flows"][FLOW]["lawful"])
         await until_idle(controller)
@@ -196,7 +201,7 @@ async def test_deleting_a_flow_in_use_is_said_on_the_workload_and_closes_its_pat
 async def test_a_workload_without_sidecars_is_told_from_one_that_only_needs_a_restart(
     store: Store, namespace: str, acme: str, service_account: str
 ) -> None:
-    await lawful_flow(store, namespace, acme)
+    await lawful_flow_inside(store, namespace, acme)
     await store.create(DEPLOYMENT, merchant.deployment(namespace, service_account=service_account))
     status = await flow_is(store, namespace, FLOW, "Enforced", "False", "NoEnforcer")
     assert status["workloads"] == [

@@ -8,6 +8,7 @@ from tests.support import merchant
 
 from lawflow.controller.conditions import Observation, condition, conditions, transitions
 from lawflow.controller.status import WorkloadState, flow_status, invalid_status
+from lawflow.law.example import FLOW
 from lawflow.model.dataflow import DataFlow
 from lawflow.model.parse import InvalidObjectError, parse
 from lawflow.model.status import Finding, Severity
@@ -27,7 +28,8 @@ IN_FORCE = WorkloadState("Deployment", "orders", "source", pods=2, injected=2)
 
 
 def resolved(**spec: Any) -> ResolvedFlow:
-    flow = parse(merchant.flow("shop", **spec))
+    inside = {"destination": merchant.to_service(None, "billing")}
+    flow = parse(merchant.flow("shop", **(inside | spec)))
     assert isinstance(flow, DataFlow)
     return resolve_flow(flow, Objects())
 
@@ -113,6 +115,30 @@ def test_a_flow_that_the_other_side_does_not_accept_stalls_until_it_does() -> No
     assert said(found, "Enforced") == ("False", "NotAccepted")
     assert said(found, "Stalled") == ("True", "NotAccepted")
     assert "accept-flows-from: shop" in condition(found, "Enforced")["message"]
+
+
+OUTSIDE = {"destination": FLOW["destination"]}
+
+
+@pytest.mark.parametrize("workloads", [(), (IN_FORCE,)])
+def test_a_lawful_flow_to_an_external_host_is_not_in_force_and_not_ready(
+    workloads: tuple[WorkloadState, ...],
+) -> None:
+    found = status(workloads=workloads, of=resolved(**OUTSIDE))
+    assert said(found, "Lawful") == ("True", "Lawful")
+    assert said(found, "Enforced") == ("False", "NoEgress")
+    assert said(found, "Ready") == ("False", "NoEgress")
+    assert said(found, "Stalled") == ("True", "NoEgress")
+    assert "api.psp.example" in condition(found, "Enforced")["message"]
+
+
+def test_a_pod_without_the_sidecar_is_told_before_the_missing_path_outside() -> None:
+    bare = WorkloadState("Deployment", "orders", "source", pods=2, injected=1)
+    assert said(status(workloads=(bare,), of=resolved(**OUTSIDE)), "Enforced") == ("False", "RestartRequired")
+
+
+def test_an_unlawful_flow_to_an_external_host_is_closed_where_sidecars_are() -> None:
+    assert said(status(DENIED, workloads=(IN_FORCE,), of=resolved(**OUTSIDE)), "Enforced") == ("True", "Closed")
 
 
 def test_a_certificate_in_trouble_makes_a_lawful_flow_unready() -> None:
