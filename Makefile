@@ -15,7 +15,8 @@ demo: .venv/installed ## two services, one lawful flow, real Envoys, certificate
 	$(BIN)/lawflow demo
 
 test: .venv/installed tools ## all tests: unit, real Envoy, real API server
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term
+	$(BIN)/pytest -m unit --numprocesses=2 --dist=loadfile --cov --cov-report=
+	$(BIN)/pytest -m '(envoy or cluster) and not soak' --cov --cov-append --cov-report=term
 
 unit: .venv/installed ## the fast tests alone
 	$(BIN)/pytest -m unit
