@@ -180,21 +180,27 @@ def retention_missing(flow: Situation) -> Outcome:
 @rule(
     "GDPR-5-1-e-retention-longer-than-source",
     article="5(1)(e)",
-    per=DATASET,
+    per=FLOW,
+    path=".retention.period",
     repairable=True,
     message="{recipient} keeps the data for {period}, longer than dataset {dataset} with {own}",
     fix="shorten spec.retention.period, or declare retention.law or retention.justification",
     failing={"retention": {"period": "P11Y"}},
 )
-def retention_longer(dataset: DatasetFacts) -> Outcome:
+def retention_longer(flow: Situation) -> Outcome:
     """A copy that outlives its source needs a law, or a purpose and basis of its own."""
-    flow, source = dataset.situation.spec.retention, dataset.spec.retention
-    if flow is None or flow.period is None or source is None or source.period is None:
+    kept = flow.spec.retention
+    if kept is None or kept.period is None or kept.law is not None or kept.justification is not None:
         return False
-    if flow.law is not None or flow.justification is not None or days(flow.period) <= days(source.period):
+    sources = [
+        (days(own.period), own.period, facts.dataset.metadata.name)
+        for facts in flow.datasets
+        if (own := facts.spec.retention) is not None and own.period is not None
+    ]
+    if not sources:
         return False
-    recipient = dataset.situation.recipient
-    return fault("", recipient=recipient, period=flow.period, own=source.period)
+    shortest, own_period, dataset = min(sources)
+    return days(kept.period) > shortest and fault(period=kept.period, dataset=dataset, own=own_period)
 
 
 @rule(
