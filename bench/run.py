@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("law", "certificates", "admission", "propagation", "rotation", "memory")
+BENCHMARKS = ("law", "certificates", "admission", "propagation", "acknowledgement", "rotation", "memory")
 
 
 def machine() -> str:

@@ -112,6 +112,10 @@ class ControlPlane(Cluster):
         for port in self._ports.values():
             port.release()
 
+    def pid(self, component: str) -> int:
+        """Process id of a component that runs."""
+        return self._processes[component].pid
+
     def log(self, component: str) -> Path:
         """What the component printed so far, over all its lives."""
         return self._directory / f"{component}.log"
