@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import yaml
 
+from lawflow.cli.rules import OWN_RULES
 from lawflow.gate import GateSettings, policies, webhook_configurations
 from lawflow.law.document import catalogue_page
 from lawflow.model.document import api_reference
@@ -37,7 +38,17 @@ def custom_resource_files() -> Iterator[tuple[str, str]]:
 def document_files() -> Iterator[tuple[str, str]]:
     """Path and text of each generated page."""
     yield "docs/api.md", api_reference()
-    yield "docs/rules.md", catalogue_page()
+    yield "docs/rules.md", catalogue_page() + "\n".join(_rules_of_check())
+
+
+def _rules_of_check() -> Iterator[str]:
+    yield "\n## Rules of `lawflow check` alone\n"
+    for rule in OWN_RULES:
+        yield f"### {rule.id}\n"
+        yield f"**{rule.severity.value}** · Lawflow's own\n"
+        yield f"{rule.reason}\n"
+        yield f"* Finding: {rule.summary}"
+        yield f"* Fix: {rule.fix}\n"
 
 
 def chart_files() -> Iterator[tuple[str, str]]:

@@ -43,7 +43,7 @@ def _of_law(rule: Rule) -> RuleText:
     )
 
 
-_OWN_RULES = (
+OWN_RULES = (
     RuleText(
         UNLAWFUL_FLOW,
         "house",
@@ -62,8 +62,9 @@ _OWN_RULES = (
         "let the owner of the Service add the flow's namespace to the annotation lawflow.dev/accept-flows-from",
     ),
 )
+"""Rules that only ``lawflow check`` has: they look at several objects at once."""
 
-RULE_TEXTS: Mapping[str, RuleText] = {text.id: text for text in (*map(_of_law, RULES.values()), *_OWN_RULES)}
+RULE_TEXTS: Mapping[str, RuleText] = {text.id: text for text in (*map(_of_law, RULES.values()), *OWN_RULES)}
 """Every rule that a finding of ``lawflow check`` can name, by id."""
 
 
