@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.parametrize(("path", "text"), document_files())
+@pytest.mark.parametrize(("path", "text"), list(document_files()))
 def test_a_page_in_the_repository_is_that_of_the_code(path: str, text: str) -> None:
     assert (ROOT / path).read_text(encoding="utf-8") == text, "run `lawflow generate docs`"
 
