@@ -1,7 +1,7 @@
 """From an applied DataFlow to a configuration that Envoy has taken, at both ends, at 10 and at 1,000 flows.
 
 The controller and the configuration server are processes over a real API server; both sidecars are real Envoys. A
-sample ends when the flow's own path stands in the configuration of both: a resource that Envoy rejects never appears
+sample ends when the configuration of both says that the flow is open: a resource that Envoy rejects never appears
 there, and it acknowledges in the same moment. The sidecars are asked every 10 ms. Prints one JSON line.
 """
 
@@ -55,11 +55,11 @@ async def _samples(store: Store, verdicts: Verdicts, mesh: Mesh, size: int) -> d
         name = f"one-more-{size}-{number:02}"
         began = time.monotonic()
         await store.create(DATA_FLOW, flow(name, f"/{name}"))
-        await mesh.configured(f"/{name}")
+        await mesh.opened(name)
         acknowledged.append(time.monotonic() - began)
         lawful.append(await verdicts.of(SOURCE.namespace, name) - began)
         await store.delete(DATA_FLOW, SOURCE.namespace, name)
-        await mesh.configured(f"/{name}", present=False)
+        await mesh.forgotten(name)
     return {
         "seconds_to_lawful_median": round(statistics.median(lawful), 3),
         "seconds_to_lawful_worst": round(max(lawful), 3),

@@ -47,9 +47,14 @@ class Mesh:
     """Process ids, as the one above."""
     sidecars: tuple[RunningSidecar, ...]
 
-    async def configured(self, wanted: str, *, present: bool = True) -> None:
-        """Return once all sidecars have taken a configuration that holds ``wanted``, or holds it no more."""
-        await asyncio.gather(*(_configured(sidecar, wanted, present) for sidecar in self.sidecars))
+    async def opened(self, name: str) -> None:
+        """Return once all sidecars have taken a configuration in which a flow between them is open."""
+        # A flow that is still closed stands there too, with the reason.
+        await asyncio.gather(*(_configured(sidecar, f"/{name} is open", True) for sidecar in self.sidecars))
+
+    async def forgotten(self, name: str) -> None:
+        """Return once no sidecar's configuration names a flow any more."""
+        await asyncio.gather(*(_configured(sidecar, f"/{name}", False) for sidecar in self.sidecars))
 
 
 def flow(name: str, path: str) -> Object:
@@ -92,7 +97,7 @@ async def running_mesh(cluster: Cluster, store: Store, verdicts: Verdicts, direc
                 for identity in (SOURCE, DESTINATION):
                     await _sidecar(sidecars, identity, store, port)
                 mesh = Mesh(controller.process.pid, server, tuple(sidecars.running.values()))
-                await mesh.configured("/standing")
+                await mesh.opened("standing")
                 yield mesh
             finally:
                 await sidecars.close()
