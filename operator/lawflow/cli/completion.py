@@ -10,7 +10,7 @@ from click.shell_completion import get_completion_class
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the completion script of a SHELL.
 
-    For this session: source <(lawflow completion bash), or lawflow completion fish | source.
+    For the shell at hand: source <(lawflow completion bash), or lawflow completion fish | source.
     """
     complete = get_completion_class(shell)
     root = ctx.find_root()

@@ -3,15 +3,14 @@
 import asyncio
 import datetime as dt
 import logging
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 import uvloop
-from pythonjsonlogger.json import JsonFormatter
 
 from lawflow.cli.injection import injection_options
+from lawflow.cli.json_logs import log_as_json
 from lawflow.controller.process import ProcessSettings, run
 from lawflow.controller.settings import Settings
 from lawflow.inject.settings import InjectionSettings
@@ -42,7 +41,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @injection_options
 def controller(injection: InjectionSettings, namespace: str, **options: Any) -> int:
     """Run the controller: one replica leads, others stand by. Options can be set as LAWFLOW_OPTION_NAME, too."""
-    _log_as_json()
+    _log()
     # The option is injection's, which needs no more of it than the bootstrap.
     trust_domain = click.get_current_context().params["trust_domain"]
     try:
@@ -88,9 +87,7 @@ def _clock() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def _log_as_json() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+def _log() -> None:
+    log_as_json()
     # Kopf speaks of each event of each object; its warnings are what an operator needs.
     logging.getLogger("kopf").setLevel(logging.WARNING)

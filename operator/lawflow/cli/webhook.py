@@ -1,16 +1,14 @@
 """``lawflow webhook``: the admission server."""
 
 import asyncio
-import logging
 import ssl
-import sys
 from pathlib import Path
 
 import click
 import uvloop
-from pythonjsonlogger.json import JsonFormatter
 
 from lawflow.cli.injection import injection_options
+from lawflow.cli.json_logs import log_as_json
 from lawflow.inject.settings import InjectionSettings
 from lawflow.law import LegalDataError, load_legal_data
 from lawflow.store.kubernetes import KubernetesStore
@@ -62,7 +60,7 @@ def webhook(
     namespace: str,
 ) -> int:
     """Run the admission server: judge workloads and flows, and put the sidecar into pods."""
-    _log_as_json()
+    log_as_json()
     limits = Limits(
         body_bytes=body_bytes,
         header_bytes=header_bytes,
@@ -85,9 +83,3 @@ def webhook(
             return runner.run(run())
     except (StoreError, LegalDataError, ssl.SSLError, OSError) as error:
         raise click.ClickException(str(error)) from None
-
-
-def _log_as_json() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

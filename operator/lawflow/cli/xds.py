@@ -3,14 +3,13 @@
 import asyncio
 import logging
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import click
-from pythonjsonlogger.json import JsonFormatter
 
+from lawflow.cli.json_logs import log_as_json
 from lawflow.identity.pem import PemError, certificates_from_pem, private_key_from_pem
 from lawflow.mesh.sidecar import MeshSettings, Placement
 from lawflow.model.loopback import CLUSTER_DOMAIN
@@ -61,9 +60,7 @@ def xds(
     connection_seconds: float,
 ) -> int:
     """Serve every sidecar its listeners, clusters, endpoints and trust bundle, by mutual TLS."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    log_as_json()
     settings = MeshSettings(trust_domain, cluster_domain, connection_seconds)
 
     async def run() -> None:
