@@ -63,7 +63,8 @@ class Verdicts:
         """Wait for the verdict on one flow; the moment of it. Raises TimeoutError."""
         key = namespace, name
         async with self._news:
-            await asyncio.wait_for(self._news.wait_for(lambda: key in self.lawful), SECONDS)
+            async with asyncio.timeout(SECONDS):
+                await self._news.wait_for(lambda: key in self.lawful)
         return self.lawful[key]
 
     async def of_all(self, flows: Iterable[Object]) -> float:

@@ -137,7 +137,8 @@ async def _sidecar(sidecars: Sidecars, identity: Identity, store: Store, port: i
     directory.mkdir(parents=True)
     with contextlib.chdir(directory):
         sidecar = await sidecars.start(identity, name, ADDRESSES[identity], files, ("127.0.0.1", port, server))
-    await asyncio.wait_for(sidecar.ready.wait(), SECONDS)
+    async with asyncio.timeout(SECONDS):
+        await sidecar.ready.wait()
 
 
 async def _files(store: Store, namespace: str, name: str) -> dict[str, str]:

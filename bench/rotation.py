@@ -67,7 +67,8 @@ async def change_to_acknowledgement(shop: Shop) -> float:
     # What is still under way (the verdict's own push) must not count for the next change.
     while True:
         try:
-            await asyncio.wait_for(service.answer().wait(), 1)
+            async with asyncio.timeout(1):
+                await service.answer().wait()
         except TimeoutError:
             return elapsed
 

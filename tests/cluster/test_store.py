@@ -25,9 +25,14 @@ def config_map(namespace: str, name: str, **data: str) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
+async def next_event(watch: AsyncIterator[WatchEvent]) -> WatchEvent:
+    async with asyncio.timeout(60):
+        return await anext(watch)
+
+
 async def until_synced(watch: AsyncIterator[WatchEvent]) -> list[tuple[str, str]]:
     seen: list[tuple[str, str]] = []
-    while (event := await asyncio.wait_for(anext(watch), 60)).type != "SYNCED":
+    while (event := await next_event(watch)).type != "SYNCED":
         seen.append((event.type, event.object["metadata"]["name"]))
     return seen
 
@@ -135,7 +140,7 @@ async def test_a_watch_tells_what_exists_then_that_it_is_all_then_every_change(s
         await store.create(CONFIG_MAP, config_map(namespace, "late"))
         await store.patch(CONFIG_MAP, namespace, "late", {"data": {"line": "two"}})
         await store.delete(CONFIG_MAP, namespace, "late")
-        changes = [await asyncio.wait_for(anext(watch), 60) for _ in range(3)]
+        changes = [await next_event(watch) for _ in range(3)]
     assert [(event.type, event.object["metadata"]["name"]) for event in changes] == [
         ("ADDED", "late"),
         ("MODIFIED", "late"),
@@ -154,6 +159,6 @@ async def test_a_watch_goes_on_after_the_server_and_its_database_were_killed(
         for component in ("etcd", "kube-apiserver"):
             control_plane.start(component)
         control_plane.apply(config_map(namespace, "late"))
-        while (event := await asyncio.wait_for(anext(watch), 60)).object["metadata"]["name"] != "late":
+        while (event := await next_event(watch)).object["metadata"]["name"] != "late":
             pass
     assert event.type == "ADDED"

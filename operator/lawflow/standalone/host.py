@@ -71,7 +71,8 @@ class Host:
             group.create_task(follow(lambda: self.sidecars.change().wait()))
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), RETRY_SECONDS if self._failed else None)
+                    async with asyncio.timeout(RETRY_SECONDS if self._failed else None):
+                        await changed.wait()
                 await asyncio.sleep(COALESCING_SECONDS)
                 changed.clear()
                 await self.look()

@@ -143,7 +143,8 @@ class FolderStore:
     async def _wait(self, changed: asyncio.Event) -> None:
         """Return at the change, or after a look at the folder."""
         try:
-            await asyncio.wait_for(changed.wait(), self._poll_seconds)
+            async with asyncio.timeout(self._poll_seconds):
+                await changed.wait()
         except TimeoutError:
             async with self._lock:
                 # Of many watches one looks, and the others hear of it.

@@ -84,7 +84,8 @@ class HttpServer:
         for connection in list(self.connections):
             connection.close_if_idle()
         try:
-            await asyncio.wait_for(self._idle.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
         except TimeoutError:
             _log.warning("requests were cut off at the end", extra={"requests": self.requests})
         for connection in list(self.connections):

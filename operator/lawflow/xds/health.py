@@ -53,7 +53,8 @@ async def health(service: DiscoveryService, ready: Callable[[], bool], host: str
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_SECONDS)
+            async with asyncio.timeout(HEAD_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
             parts = head.split(b" ", 2)
             status, body = answer(parts[1].partition(b"?")[0].decode("latin-1") if len(parts) == 3 else "")
             fields = f"content-type: text/plain\r\ncontent-length: {len(body)}\r\nconnection: close"

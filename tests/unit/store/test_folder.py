@@ -41,7 +41,8 @@ def store(folder: Path) -> FolderStore:
 
 
 async def next_event(events: AsyncIterator[WatchEvent]) -> WatchEvent:
-    return await asyncio.wait_for(anext(events), 30)
+    async with asyncio.timeout(30):
+        return await anext(events)
 
 
 async def synced(events: AsyncIterator[WatchEvent]) -> list[WatchEvent]:
@@ -203,6 +204,17 @@ async def test_a_watch_hears_of_what_the_same_process_writes(store: FolderStore)
     await synced(events)
     await store.patch_status(DATA_FLOW, "shop", "orders-to-billing", {"basis": "A6-1-b"})
     assert (await next_event(events)).object["status"] == {"basis": "A6-1-b"}
+
+
+async def test_a_wait_that_is_cancelled_at_the_moment_of_a_change_ends(folder: Path) -> None:
+    store = FolderStore(folder, poll_seconds=60)
+    await store.list(SERVICE)
+    waiting = asyncio.create_task(store.change())
+    await asyncio.sleep(0)
+    await store.patch_status(DATA_FLOW, "shop", "orders-to-billing", {"basis": "A6-1-b"})
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 async def test_an_object_that_becomes_unusable_is_gone(folder: Path, store: FolderStore) -> None:

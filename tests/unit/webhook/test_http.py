@@ -48,7 +48,8 @@ class Client:
         self.writer.write(data)
 
     async def answer(self) -> tuple[int, bytes]:
-        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)
+        async with asyncio.timeout(10):
+            head = await self.reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         return int(head.split(b" ")[1]), await self.reader.readexactly(length)
 
@@ -58,7 +59,8 @@ class Client:
             await self.writer.wait_closed()
 
     async def closed(self) -> bool:
-        return await asyncio.wait_for(self.reader.read(), 10) == b""
+        async with asyncio.timeout(10):
+            return await self.reader.read() == b""
 
 
 def post(body: bytes = b"", path: str = "/echo", **headers: str) -> bytes:
