@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from lawflow.controller.conditions import condition
 from lawflow.controller.engine import Controller
+from lawflow.controller.queue import Queue
 from lawflow.controller.settings import Environment, Settings
 from lawflow.controller.world import World
 from lawflow.model.flow_index import INDEX_NAME
@@ -102,10 +103,10 @@ async def events_about(store: Store, namespace: str, name: str, reason: str) -> 
     return await until(look, f"an event {reason} about {name}")
 
 
-async def until_idle(controller: Controller) -> None:
-    """Wait until the controller has nothing left to look at."""
+async def until_idle(queue: Queue) -> None:
+    """Wait until a controller has nothing left to look at."""
 
     async def look() -> bool:
-        return controller.queue.idle
+        return queue.idle
 
     await until(look, "an idle controller")

@@ -25,6 +25,16 @@ from lawflow.store.protocol import Object
 _WORKLOADS = frozenset(WORKLOAD_KINDS)
 
 
+def observe(environment: Environment, kind: Kind, obj: Object, *, deleted: bool = False) -> None:
+    """Take in one change, and have looked at what it concerns.
+
+    Writes of this process come here, too: when the watch tells of them later, the world knows them already, and what
+    differs from the state before would be missed.
+    """
+    before = environment.world.observe(kind, obj, deleted=deleted)
+    environment.queue.add(*affected(environment, kind, obj, before, deleted=deleted))
+
+
 def affected(
     environment: Environment, kind: Kind, obj: Object, before: Object | None, *, deleted: bool
 ) -> Iterator[Key]:

@@ -17,7 +17,7 @@ from lawflow.controller import (
     pod_certificate_request,
     serving,
 )  # fmt: skip
-from lawflow.controller.affected import affected
+from lawflow.controller.affected import observe
 from lawflow.controller.queue import Key
 from lawflow.controller.settings import Environment
 from lawflow.controller.world import WATCHED
@@ -61,8 +61,7 @@ class Controller:
 
     def observe(self, kind: Kind, obj: Object, *, deleted: bool = False) -> None:
         """Take in one change from a watch."""
-        before = self.environment.world.observe(kind, obj, deleted=deleted)
-        self.queue.add(*affected(self.environment, kind, obj, before, deleted=deleted))
+        observe(self.environment, kind, obj, deleted=deleted)
 
     @property
     def kinds(self) -> tuple[Kind, ...]:

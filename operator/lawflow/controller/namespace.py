@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from lawflow.controller.affected import observe
 from lawflow.controller.break_glass import expiry, grants
 from lawflow.controller.flow_index import changes, flow_index, verdict
 from lawflow.controller.receivers import write_network_policies
@@ -60,7 +61,7 @@ async def _write_index(environment: Environment, namespace: str) -> Object:
     await tell_of_deleted_flows(environment, namespace, held, wanted)
     await tell_of_grants(environment, namespace, wanted)
     if wanted["spec"] != before:
-        world.observe(FLOW_INDEX, await _store_index(environment, held, wanted))
+        observe(environment, FLOW_INDEX, await _store_index(environment, held, wanted))
     return wanted
 
 
@@ -83,7 +84,7 @@ async def _label(environment: Environment, namespace: Object, value: str | None)
             written = await environment.store.patch(NAMESPACE, "", metadata["name"], patch)
         except NotFoundError:
             return
-        environment.world.observe(NAMESPACE, written)
+        observe(environment, NAMESPACE, written)
 
 
 async def _withdraw(environment: Environment, namespace: Object) -> None:
@@ -116,7 +117,7 @@ async def _retry_refused(environment: Environment, namespace: str) -> dt.datetim
             patch = {"metadata": {"annotations": {labels.RETRY: retry_annotation(now)}}}
             try:
                 written = await environment.store.patch(kind, namespace, workload["metadata"]["name"], patch)
-                world.observe(kind, written)
+                observe(environment, kind, written)
             except NotFoundError:
                 continue
     return again

@@ -120,11 +120,11 @@ async def test_nothing_is_written_when_nothing_has_changed(
         await lawful_flow_inside(store, namespace, acme)
         await flow_is(store, namespace, FLOW, "Ready", "True")
         await index_of(store, namespace, lambda spec: spec["flows"][FLOW]["lawful"])
-        await until_idle(controller)
+        await until_idle(controller.queue)
         before = await versions()
     clock.advance(dt.timedelta(minutes=1))
     async with running(store, settings, clock) as controller:
-        await until_idle(controller)
+        await until_idle(controller.queue)
         assert await versions() == before
     assert len(before) == 3
     assert len(await events_about(store, namespace, FLOW, "Lawful")) == 1
