@@ -2,17 +2,23 @@
 
 The server runs as its users run it, as a process that watches a real API server. First it is driven alone, over TLS
 connections that stay open; its CPU time is read from the kernel, in batches, so that neighbours on the machine and
-the driver itself do not count. Then pods are created through the API server, ten at once twice a second, in turns
-without the webhooks, with them, and with the policies too: all in one run, on one API server. A namespace holds 50
-flows; the policies' cost grows with its index, which the API server copies for each pod. Prints JSON lines.
+the driver itself do not count. Then pods are created through the API server, twenty a second by ten clients: without
+webhooks, with one that gives every pod the same patch unseen, with ours, and with ours and the policies. All in one run
+on one API server, in small rounds that take turns, so that what else the machine does burdens all alike. The clients
+either take even turns, or create all at the same moment, which two cores can only work off one after the other.
+Prints JSON lines.
 """
 
 import asyncio
+import contextlib
 import json
+import socket
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from tests.support.cluster import Cluster
@@ -25,14 +31,18 @@ from tests.support.review_client import cpu_seconds, resident_mebibytes, send
 from tests.support.reviews import request
 from tests.support.waiting import eventually
 
+from lawflow.inject.json_patch import json_patch
 from lawflow.model.kinds import POD
 from lawflow.store.kubernetes import KubernetesStore
 
 NAMESPACES = tuple(f"bench-{number}" for number in range(20))
 FLOWS_A_NAMESPACE = 50
 BATCHES, BATCH = 50, 200
-BURSTS, BURST, SECONDS_BETWEEN_BURSTS = 60, 10, 0.5
-TURNS = 2
+CLIENTS, SECONDS_BETWEEN_CREATIONS = 10, 0.5
+CREATIONS_A_ROUND = 12
+ROUNDS = 5
+
+ARMS = ("no_webhook", "plain_injector", "webhook", "webhook_and_policies")
 
 Object = dict[str, Any]
 
@@ -47,7 +57,9 @@ def main() -> None:
             server.start()
             for name, obj in _reviewed().items():
                 print(json.dumps({"benchmark": "admission", "review": name, **_alone(server, obj)}), flush=True)
-            print(json.dumps({"benchmark": "admission", **_through_the_api_server(cluster, server)}), flush=True)
+            for at_once in (False, True):
+                found = _through_the_api_server(cluster, server, at_once=at_once)
+                print(json.dumps({"benchmark": "admission", **found}), flush=True)
     finally:
         server.close()
         cluster.close()
@@ -60,9 +72,7 @@ def _fill(cluster: Cluster) -> None:
         cluster.apply(*(flow(f"flow-{number}", name, f"account-{number}") for number in numbers))
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "account-0", "namespace": name}}
         cluster.apply(account)
-        flows = {f"flow-{number}": {"lawful": True, "everLawful": True} for number in numbers}
-        accounts = {f"account-{number}": [f"flow-{number}"] for number in numbers}
-        write_index(cluster, name, flows=flows, serviceAccounts=accounts)
+        write_index(cluster, name, lawful="".join(f",flow-{number}/account-{number}" for number in numbers) + ",")
 
 
 def _reviewed() -> dict[str, Object]:
@@ -101,16 +111,18 @@ def _alone(server: AdmissionServer, asked: Object) -> Object:
     }
 
 
-def _through_the_api_server(cluster: Cluster, server: AdmissionServer) -> Object:
-    took: dict[str, list[float]] = {"no_webhook": [], "webhook": [], "webhook_and_policies": []}
-    for _ in range(TURNS):
+def _through_the_api_server(cluster: Cluster, server: AdmissionServer, *, at_once: bool) -> Object:
+    took: dict[str, list[float]] = {arm: [] for arm in ARMS}
+    for _ in range(ROUNDS):
         for arm, samples in took.items():
             with ExitStack() as stack:
                 if arm == "webhook_and_policies":
                     stack.enter_context(backstop(cluster))
-                if arm != "no_webhook":
+                if arm == "plain_injector":
+                    stack.enter_context(_plain_injector(cluster, server))
+                elif arm != "no_webhook":
                     stack.enter_context(webhooks(cluster, server))
-                samples += asyncio.run(_create_pods(cluster))
+                samples += asyncio.run(_create_pods(cluster, at_once=at_once))
             _delete_pods(cluster)
     found = {arm: _quantiles(samples) for arm, samples in took.items()}
     bare = found["no_webhook"]
@@ -119,10 +131,42 @@ def _through_the_api_server(cluster: Cluster, server: AdmissionServer) -> Object
         for arm, quantiles in found.items()
         if arm != "no_webhook"
     }
-    return {"creations": len(took["webhook"]), "creation_milliseconds": found, "added_milliseconds": added}
+    ratio = added["webhook_and_policies"]["p50"] / added["plain_injector"]["p50"]
+    return {
+        "clients": "all at once" if at_once else "in even turns",
+        "creations": len(took["no_webhook"]),
+        "creation_milliseconds": found,
+        "added_milliseconds": added,
+        "added_to_that_of_the_plain_injector_p50": ratio,
+    }
 
 
-async def _create_pods(cluster: Cluster) -> list[float]:
+@contextmanager
+def _plain_injector(cluster: Cluster, server: AdmissionServer) -> Iterator[None]:
+    """The peer in place of our admission server, under the very configuration of ours."""
+    server.end()
+    bare = stored(pod("orders", NAMESPACES[0], "account-0"))
+    patch = server.pair.key.with_name("patch.json")
+    patch.write_text(json.dumps(json_patch(bare, injected(bare))))
+    files = [str(file) for file in (server.pair.certificate, server.pair.key, patch)]
+    command = [sys.executable, "-m", "bench.plain_injector", str(server.port), *files]
+    with subprocess.Popen(command) as peer:
+        try:
+            eventually(lambda: _listens(server.port), "the plain injector listening")
+            with webhooks(cluster, server):
+                yield
+        finally:
+            peer.kill()
+    server.start()
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+async def _create_pods(cluster: Cluster, *, at_once: bool) -> list[float]:
     async with await KubernetesStore.connect(cluster.admin.kubeconfig) as store:
 
         async def create() -> float:
@@ -130,14 +174,18 @@ async def _create_pods(cluster: Cluster) -> list[float]:
             await store.create(POD, pod("orders-", NAMESPACES[0], "account-0"))
             return time.perf_counter() - start
 
+        async def client(number: int) -> list[float]:
+            began = begin + (0 if at_once else number * SECONDS_BETWEEN_CREATIONS / CLIENTS)
+            took = []
+            for turn in range(CREATIONS_A_ROUND):
+                await asyncio.sleep(max(0.0, began + turn * SECONDS_BETWEEN_CREATIONS - time.perf_counter()))
+                took.append(await create())
+            return took
+
         for _ in range(3):
-            await asyncio.gather(*(create() for _ in range(BURST)))
-        took: list[float] = []
+            await asyncio.gather(*(create() for _ in range(CLIENTS)))
         begin = time.perf_counter()
-        for number in range(BURSTS):
-            await asyncio.sleep(max(0.0, begin + number * SECONDS_BETWEEN_BURSTS - time.perf_counter()))
-            took += await asyncio.gather(*(create() for _ in range(BURST)))
-        return took
+        return [each for took in await asyncio.gather(*map(client, range(CLIENTS))) for each in took]
 
 
 def _delete_pods(cluster: Cluster) -> None:

@@ -17,6 +17,7 @@ import httpx
 from tests.support.authority import Authority
 from tests.support.cluster import Cluster
 from tests.support.flows import index
+from tests.support.injected_pods import GENUINE
 from tests.support.ports import ReservedPort
 from tests.support.waiting import eventually
 
@@ -125,6 +126,9 @@ def definitions(cluster: Cluster) -> Iterator[None]:
 def backstop(cluster: Cluster) -> Iterator[None]:
     """The policies, in force; they go away in the order in which they are to be uninstalled."""
     made = policies(SETTINGS)
+    cluster.kubectl("create", "namespace", SETTINGS.namespace, check=False)
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-",
+                    input=index(SETTINGS.namespace, sidecar=GENUINE))  # fmt: skip
     cluster.apply(*made)
     try:
         stranger = cluster.user(f"stranger-{uuid.uuid4().hex[:8]}")

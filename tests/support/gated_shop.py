@@ -14,12 +14,14 @@ LAWFUL, UNLAWFUL, CLOSED, NONE = "lawful", "unlawful", "closed", "none"
 """Service accounts; the flow of each is called the same. ``closed`` was lawful once, ``none`` has no flow."""
 
 REASON = "GDPR-28-3-agreement-missing (28(3)) at .spec.destination.agreement: conclude one and declare it"
-FLOWS: Object = {
-    LAWFUL: {"lawful": True, "everLawful": True},
-    UNLAWFUL: {"lawful": False, "reason": REASON},
-    CLOSED: {"lawful": False, "everLawful": True, "reason": REASON},
+INDEX: Object = {
+    "lawful": f",{LAWFUL}/{LAWFUL},",
+    "unlawful": {
+        UNLAWFUL: {"serviceAccount": UNLAWFUL, "reason": REASON},
+        CLOSED: {"serviceAccount": CLOSED, "everLawful": True, "reason": REASON},
+    },
+    "serviceAccounts": {UNLAWFUL: [UNLAWFUL], CLOSED: [CLOSED]},
 }
-INDEX: Object = {"serviceAccounts": {name: [name] for name in FLOWS}, "flows": FLOWS}
 
 
 @dataclass
@@ -75,9 +77,9 @@ def open_shop(cluster: Cluster, **labels: str) -> Shop:
     """A new namespace that has opted in; returns when the API server heeds its index."""
     shop = Shop(cluster, f"shop-{uuid.uuid4().hex[:8]}")
     cluster.apply(namespace(shop.name, **{"lawflow.dev/inject": "enabled"}, **labels))
-    accounts = [{"apiVersion": "v1", "kind": "ServiceAccount",
-                 "metadata": {"name": name, "namespace": shop.name}} for name in (*FLOWS, NONE)]  # fmt: skip
-    cluster.apply(*accounts)
+    for name in (LAWFUL, UNLAWFUL, CLOSED, NONE):
+        metadata = {"name": name, "namespace": shop.name}
+        cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
     write_index(cluster, shop.name, **shop.index)
     eventually(
         lambda: (

@@ -69,7 +69,7 @@ def injection_options(command: Command, own_namespace: str = "--namespace") -> C
         xds_address: str | None,
         **rest: Any,
     ) -> Any:
-        text = _bootstrap(
+        text = bootstrap_text(
             xds_address or f"{XDS_SERVICE_ACCOUNT}.{own_namespace}.svc:18000", trust_domain, own_namespace
         )
         current, *previous = (SidecarRelease(_version(image), image, text) for image in images)
@@ -93,7 +93,8 @@ def injection_options(command: Command, own_namespace: str = "--namespace") -> C
     return cast("Command", decorated)
 
 
-def _bootstrap(address: str, trust_domain: str, namespace: str) -> str:
+def bootstrap_text(address: str, trust_domain: str, namespace: str) -> str:
+    """The bootstrap of a sidecar's Envoy; ``address`` is HOST:PORT of the configuration server."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit():
         raise click.UsageError(f"--xds {address!r} is not HOST:PORT")

@@ -1,54 +1,46 @@
 """The FlowIndex of a namespace from its flows and grants: what the gate inside the API server reads. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from lawflow.controller.break_glass import Grants
 from lawflow.controller.conditions import condition
 from lawflow.model.base import API_VERSION
-from lawflow.model.flow_index import INDEX_NAME, MAXIMUM_FLOWS, GenuineSidecar
+from lawflow.model.flow_index import INDEX_NAME, MAXIMUM_FLOWS
 from lawflow.store.protocol import Object
 
 REASON_LENGTH = 512
 
 
-def flow_index(
-    namespace: str,
-    flows: Collection[Object],
-    in_force: Grants,
-    expired: Grants,
-    sidecar: GenuineSidecar | None,
-) -> Object:
+def flow_index(namespace: str, flows: Collection[Object], in_force: Grants, expired: Grants) -> Object:
     """The index object; at most MAXIMUM_FLOWS verdicts, of the flows that have existed longest.
 
     Flows beyond that are named under their service account without a verdict, so that their workloads are refused as
     those of a missing flow are.
     """
-    placed = indexed(flows)
+    verdicts = {flow["metadata"]["name"]: verdict(flow) for flow in indexed(flows)}
+    lawful = {name: found["serviceAccount"] for name, found in verdicts.items() if found["lawful"]}
+    unlawful = {name: {key: part for key, part in found.items() if key != "lawful"} for name, found in verdicts.items()
+                if not found["lawful"]}  # fmt: skip
+    unproven = _accounts(flow for flow in flows if flow["metadata"]["name"] not in lawful)
     spec: Object = {
-        "serviceAccounts": _accounts(placed, flows),
-        "flows": {flow["metadata"]["name"]: verdict(flow) for flow in placed},
+        "lawful": "".join(f",{name}/{account}" for name, account in lawful.items()) + "," if lawful else "",
+        "unlawful": unlawful,
+        "serviceAccounts": dict(list(unproven.items())[:MAXIMUM_FLOWS]),
+        "complete": len(unproven) <= MAXIMUM_FLOWS,
         "grants": in_force,
         "expiredGrants": expired,
     }
-    if sidecar:
-        spec["sidecar"] = sidecar.model_dump(mode="json", by_alias=True)
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "FlowIndex",
-        "metadata": {"namespace": namespace, "name": INDEX_NAME},
-        "spec": spec,
-    }
+    return index_object(namespace, spec)
 
 
-def _accounts(placed: Collection[Object], flows: Collection[Object]) -> dict[str, list[str]]:
-    """All flows by service account; accounts of flows with a verdict come first where there are too many accounts."""
-    found: dict[str, list[str]] = {}
-    for flow in (*placed, *flows):
-        account = ((flow.get("spec") or {}).get("source") or {}).get("serviceAccountName")
-        if account and (account in found or len(found) < MAXIMUM_FLOWS):
-            found.setdefault(account, []).append(flow["metadata"]["name"])
-    return {account: sorted(set(names)) for account, names in sorted(found.items())}
+def accounts_of_flows(index: Object) -> Iterator[tuple[str, str]]:
+    """Name and service account of every flow with a verdict in an index."""
+    for entry in filter(None, index["spec"].get("lawful", "").split(",")):
+        name, _, account = entry.partition("/")
+        yield name, account
+    for name, found in (index["spec"].get("unlawful") or {}).items():
+        yield name, found["serviceAccount"]
 
 
 def indexed(flows: Iterable[Object]) -> list[Object]:
@@ -65,10 +57,21 @@ def verdict(flow: Object) -> Object:
     why = lawful.get("message", "")[:REASON_LENGTH] if current else ""
     found: Object = {
         "lawful": current and lawful.get("status") == "True",
+        "serviceAccount": _account(flow),
         "everLawful": bool(status.get("firstLawfulAt")),
     }
     found["reason"] = "" if found["lawful"] else why or "not evaluated yet"
     return found
+
+
+def index_object(namespace: str, spec: Object) -> Object:
+    """A FlowIndex with that spec."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "FlowIndex",
+        "metadata": {"namespace": namespace, "name": INDEX_NAME},
+        "spec": spec,
+    }
 
 
 def changes(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> Object:
@@ -82,3 +85,16 @@ def changes(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> Object:
         elif value != held:
             patch[name] = value
     return patch
+
+
+def _account(flow: Object) -> str:
+    found: str = ((flow.get("spec") or {}).get("source") or {}).get("serviceAccountName") or ""
+    return found
+
+
+def _accounts(flows: Iterable[Object]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for flow in flows:
+        if account := _account(flow):
+            found.setdefault(account, []).append(flow["metadata"]["name"])
+    return {account: sorted(names) for account, names in sorted(found.items())}

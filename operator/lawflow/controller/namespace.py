@@ -1,10 +1,11 @@
 """Namespace: the gate's index, the label that binds the gate, the receivers' NetworkPolicies, and refused pods."""
 
 import datetime as dt
+from contextlib import suppress
 
 from lawflow.controller.affected import observe
 from lawflow.controller.break_glass import expiry, grants
-from lawflow.controller.flow_index import changes, flow_index, verdict
+from lawflow.controller.flow_index import changes, flow_index, index_object, verdict
 from lawflow.controller.receivers import write_network_policies
 from lawflow.controller.retry import INTERVAL, due, lacks_pods
 from lawflow.controller.settings import Environment
@@ -20,7 +21,7 @@ from lawflow.model.kinds import (
     WORKLOAD_KINDS,
 )  # fmt: skip
 from lawflow.model.workload import pod_template
-from lawflow.store.protocol import NotFoundError, Object
+from lawflow.store.protocol import ConflictError, NotFoundError, Object
 
 READY = "true"
 
@@ -33,6 +34,8 @@ async def reconcile(environment: Environment, _namespace: str, name: str) -> dt.
         environment.metrics.forget_flows(name)
         return None
     concerned = bool(list(world.all(DATA_FLOW, name))) or world.opted_in(name)
+    if concerned or name == environment.settings.namespace:
+        await _write_genuine_sidecar(environment)
     if not concerned:
         environment.metrics.forget_flows(name)
         await _withdraw(environment, namespace)
@@ -46,6 +49,21 @@ async def reconcile(environment: Environment, _namespace: str, name: str) -> dt.
     return min((moment for moment in (again, _next_expiry(index)) if moment), default=None)
 
 
+async def _write_genuine_sidecar(environment: Environment) -> None:
+    """Before any namespace is bound to the policy that reads it: without it no pod with a sidecar is let in."""
+    settings = environment.settings
+    if settings.injection is None:
+        return
+    sidecar = genuine_sidecar(settings.injection).model_dump(mode="json", by_alias=True)
+    held = environment.world.get(FLOW_INDEX, settings.namespace, INDEX_NAME)
+    before: Object = (held or {}).get("spec") or {}
+    if before.get("sidecar") != sidecar:
+        wanted = index_object(settings.namespace, {**before, "sidecar": sidecar})
+        # Where a reconcile of another namespace has made it in the meantime, it says the same.
+        with suppress(ConflictError):
+            observe(environment, FLOW_INDEX, await _store_index(environment, held, wanted))
+
+
 async def _write_index(environment: Environment, namespace: str) -> Object:
     world, settings = environment.world, environment.settings
     held = world.get(FLOW_INDEX, namespace, INDEX_NAME)
@@ -53,12 +71,13 @@ async def _write_index(environment: Environment, namespace: str) -> Object:
     flows = [flow for flow in world.all(DATA_FLOW, namespace) if not flow["metadata"].get("deletionTimestamp")]
     workloads = [workload for workload, _ in world.workloads(namespace)]
     in_force, expired = grants(workloads, before, settings.break_glass, environment.now)
-    sidecar = genuine_sidecar(settings.injection) if settings.injection else None
     lawful = sum(1 for flow in flows if verdict(flow)["lawful"])
     environment.metrics.flows.labels(namespace, "true").set(lawful)
     environment.metrics.flows.labels(namespace, "false").set(len(flows) - lawful)
-    wanted = flow_index(namespace, flows, in_force, expired, sidecar)
-    await tell_of_deleted_flows(environment, namespace, held, wanted)
+    wanted = flow_index(namespace, flows, in_force, expired)
+    if "sidecar" in before:
+        wanted["spec"]["sidecar"] = before["sidecar"]
+    await tell_of_deleted_flows(environment, namespace, held)
     await tell_of_grants(environment, namespace, wanted)
     if wanted["spec"] != before:
         observe(environment, FLOW_INDEX, await _store_index(environment, held, wanted))
@@ -96,7 +115,11 @@ async def _withdraw(environment: Environment, namespace: Object) -> None:
     if environment.settings.network_policies:
         await write_network_policies(environment, name)
     await _label(environment, namespace, None)
-    if index:
+    if index and "sidecar" in index["spec"]:
+        wanted = index_object(name, {"sidecar": index["spec"]["sidecar"]})
+        if wanted["spec"] != index["spec"]:
+            observe(environment, FLOW_INDEX, await _store_index(environment, index, wanted))
+    elif index:
         await environment.store.delete(FLOW_INDEX, name, INDEX_NAME)
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from lawflow.controller.break_glass import told
 from lawflow.controller.events import announce
+from lawflow.controller.flow_index import accounts_of_flows
 from lawflow.controller.settings import Environment
 from lawflow.controller.status import sentence
 from lawflow.law.workload import evaluate_workload
@@ -12,21 +13,19 @@ from lawflow.model.status import Severity
 from lawflow.store.protocol import Object
 
 
-async def tell_of_deleted_flows(environment: Environment, namespace: str, held: Object | None, wanted: Object) -> None:
+async def tell_of_deleted_flows(environment: Environment, namespace: str, held: Object | None) -> None:
     """Before the index forgets them, so that a controller that is killed here tells after its restart."""
     if held is None:
         return
-    before = held["spec"].get("serviceAccounts") or {}
     present = {flow["metadata"]["name"] for flow in environment.world.all(DATA_FLOW, namespace)}
-    for account, names in before.items():
-        for name in set(names) - present:
-            for workload, template in environment.world.workloads(namespace):
-                if template.service_account == account or name in template.declared_flows:
-                    await announce(
-                        environment, workload, "Warning", "FlowDeleted",
-                        f"the DataFlow {name} was deleted: its path is closed, and calls along it are refused",
-                        once=f"{name}@{held['metadata'].get('uid', '')}/{held['metadata'].get('resourceVersion', '')}",
-                    )  # fmt: skip
+    for name, account in accounts_of_flows(held):
+        for workload, template in environment.world.workloads(namespace) if name not in present else ():
+            if template.service_account == account or name in template.declared_flows:
+                await announce(
+                    environment, workload, "Warning", "FlowDeleted",
+                    f"the DataFlow {name} was deleted: its path is closed, and calls along it are refused",
+                    once=f"{name}@{held['metadata'].get('uid', '')}/{held['metadata'].get('resourceVersion', '')}",
+                )  # fmt: skip
 
 
 async def tell_of_grants(environment: Environment, namespace: str, index: Object) -> None:

@@ -5,7 +5,7 @@ that they hold; nobody could tell whether they do. Pods that declare nothing are
 """
 
 from lawflow.gate import cel
-from lawflow.gate.policy import Policy, Validation, none_of, workload_rules
+from lawflow.gate.policy import Policy, Validation, none_of, not_index_ready, not_opted_in, opted_in, workload_rules
 from lawflow.gate.settings import GateSettings
 from lawflow.model import labels
 
@@ -23,6 +23,7 @@ def policy(settings: GateSettings) -> Policy:
         "lawflow-declared-flows",
         rules=workload_rules("CREATE", "UPDATE"),
         namespaces=[none_of(settings.untouched)],
+        alternatives={"outside": [not_opted_in()], "unindexed": [opted_in(), not_index_ready()]},
         enforceable=True,
         conditions={
             "not-being-deleted": cel.NOT_BEING_DELETED,
@@ -37,14 +38,12 @@ def policy(settings: GateSettings) -> Policy:
             "declaredBefore": f'request.operation == "CREATE" ? [] : {cel.declared("variables.templateBefore")}',
             "added": "variables.declared.filter(name, !(name in variables.declaredBefore))",
             "optedIn": f'namespaceObject.metadata.?labels[?{cel.text(labels.INJECT)}].orValue("") == "enabled"',
-            "indexed": f"{cel.text(labels.INDEX_READY)} in namespaceObject.metadata.?labels.orValue({{}})",
             "refused": 'request.kind.kind == "Pod" || '
             f'namespaceObject.metadata.?labels[?{cel.text(labels.MISSING)}].orValue("") == "deny"',
         },
         validations=[
             Validation(
-                "variables.optedIn && variables.indexed || size(variables.added) == 0 || !variables.refused"
-                f" || ({cel.bypassed()})",
+                f"size(variables.added) == 0 || !variables.refused || ({cel.bypassed()})",
                 _MESSAGE.strip(),
             )
         ],

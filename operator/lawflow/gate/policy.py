@@ -37,15 +37,25 @@ class Policy:
     variables: Mapping[str, str] = field(default_factory=dict)
     namespaces: Sequence[Object] = ()
     """Label requirements (metav1.LabelSelectorRequirement) on the namespace."""
+    alternatives: Mapping[str, Sequence[Object]] = field(default_factory=lambda: {"": ()})
+    """Further requirements, of which a namespace meets one set; each set has a name and bindings of its own."""
     reads_index: bool = False
+    index_namespace: str = ""
+    """Where the FlowIndex lies that it reads; empty for the namespace of the request."""
     enforceable: bool = False
+    screened: bool = False
+    """Whether its validations are tried as a match condition first; they may use no variables then.
+
+    For each of conditions, validations and messages the API server converts the object and the index anew. Most
+    requests break no rule: screened, they cost one conversion instead of four.
+    """
 
     def definition(self) -> Object:
         """The policy itself."""
         spec: Object = {
             "failurePolicy": "Fail",
             "matchConstraints": {"matchPolicy": "Equivalent", "resourceRules": list(self.rules)},
-            "matchConditions": [{"name": name, "expression": text} for name, text in self.conditions.items()],
+            "matchConditions": [{"name": name, "expression": text} for name, text in self._conditions().items()],
             "variables": [{"name": name, "expression": text} for name, text in self.variables.items()],
             "validations": [
                 {"expression": one.expression, "messageExpression": one.message, "reason": "Forbidden"}
@@ -58,16 +68,26 @@ class Policy:
 
     def bindings(self) -> list[Object]:
         """One binding that denies and, where the namespace may choose, one that warns and one that only audits."""
+        return [
+            binding
+            for name, more in self.alternatives.items()
+            for binding in self._bound(name, [*self.namespaces, *more])
+        ]
+
+    def _conditions(self) -> dict[str, str]:
+        breaks = " || ".join(f"!({one.expression})" for one in self.validations)
+        return {**self.conditions, **({"breaks-a-rule": breaks} if self.screened else {})}
+
+    def _bound(self, alternative: str, namespaces: Sequence[Object]) -> list[Object]:
+        name = "-".join(filter(None, (self.name, alternative)))
         if not self.enforceable:
-            return [self._binding(self.name, ["Deny"], self.namespaces)]
+            return [self._binding(name, ["Deny"], namespaces)]
         chosen = {"warn": ["Warn", "Audit"], "audit": ["Audit"]}
         denied = _requirement(labels.ENFORCE, "NotIn", *chosen)
         return [
-            self._binding(f"{self.name}-deny", ["Deny"], [*self.namespaces, denied]),
+            self._binding(f"{name}-deny", ["Deny"], [*namespaces, denied]),
             *(
-                self._binding(
-                    f"{self.name}-{choice}", actions, [*self.namespaces, _requirement(labels.ENFORCE, "In", choice)]
-                )
+                self._binding(f"{name}-{choice}", actions, [*namespaces, _requirement(labels.ENFORCE, "In", choice)])
                 for choice, actions in chosen.items()
             ),
         ]
@@ -77,7 +97,8 @@ class Policy:
         if namespaces:
             spec["matchResources"] = {"namespaceSelector": {"matchExpressions": list(namespaces)}}
         if self.reads_index:
-            spec["paramRef"] = {"name": INDEX_NAME, "parameterNotFoundAction": "Deny"}
+            where = {"namespace": self.index_namespace} if self.index_namespace else {}
+            spec["paramRef"] = {"name": INDEX_NAME, **where, "parameterNotFoundAction": "Deny"}
         return _object("ValidatingAdmissionPolicyBinding", name, spec)
 
 
@@ -109,6 +130,11 @@ def not_opted_in() -> Object:
 def index_ready() -> Object:
     """The controller has written the namespace's index."""
     return _requirement(labels.INDEX_READY, "Exists")
+
+
+def not_index_ready() -> Object:
+    """The controller has not written the namespace's index."""
+    return _requirement(labels.INDEX_READY, "DoesNotExist")
 
 
 def none_of(namespaces: Sequence[str]) -> Object:

@@ -1,8 +1,8 @@
 """Refuses a container that has the sidecar's name and is not the sidecar.
 
 Peers trust the sidecar's certificate, so nothing else may run where it is mounted: not another image, not another
-command or bootstrap, no variable such as LD_PRELOAD, no file mounted over its own. The FlowIndex says what is genuine,
-for the current release and the two before it.
+command or bootstrap, no variable such as LD_PRELOAD, no file mounted over its own. The FlowIndex in Lawflow's own
+namespace says what is genuine, for the current release and the two before it.
 """
 
 from lawflow.gate import cel
@@ -12,30 +12,33 @@ from lawflow.model import sidecar as contract
 
 _NAMED = f"object.spec.?initContainers.orValue([]).filter(container, container.name == {cel.text(contract.CONTAINER)})"
 _NAMED_BEFORE = _NAMED.replace("object.", "oldObject.", 1)
+_GENUINE = "params.spec.?sidecar"
+# A pod outlives the releases that count; its labels and annotations can still be edited.
+_SAME_CONTAINER = f'request.operation == "UPDATE" && {_NAMED} == {_NAMED_BEFORE}'
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 
-_RUNS_AS_RELEASED = """
-  variables.sidecars.all(container,
-    container.image in variables.genuine.?images.orValue([])
-    && container.?command.orValue([]) == variables.genuine.?command.orValue([])
-    && container.?args.orValue([]) in variables.genuine.?arguments.orValue([])
-    && container.?env.orValue([]).all(variable, variable.name in variables.genuine.?environment.orValue([]))
+_RUNS_AS_RELEASED = f"""
+  {_NAMED}.all(container,
+    container.image in {_GENUINE}.?images.orValue([])
+    && container.?command.orValue([]) == {_GENUINE}.?command.orValue([])
+    && container.?args.orValue([]) in {_GENUINE}.?arguments.orValue([])
+    && container.?env.orValue([]).all(variable, variable.name in {_GENUINE}.?environment.orValue([]))
     && !has(container.envFrom) && !has(container.workingDir) && !has(container.lifecycle)
     && !has(container.livenessProbe) && !has(container.volumeDevices)
     && !has(container.?startupProbe.exec) && !has(container.?readinessProbe.exec))
 """
 
-_CONFINED = """
-  variables.sidecars.all(container,
+_CONFINED = f"""
+  {_NAMED}.all(container,
     container.?restartPolicy.orValue("") == "Always"
-    && container.?securityContext.?runAsUser.orValue(0) == variables.genuine.uid
+    && container.?securityContext.?runAsUser.orValue(0) == {_GENUINE}.?uid.orValue(-1)
     && !container.?securityContext.?privileged.orValue(false)
     && !container.?securityContext.?allowPrivilegeEscalation.orValue(true)
     && size(container.?securityContext.?capabilities.?add.orValue([])) == 0)
 """
 
 _MOUNTS = f"""
-  variables.sidecars.all(container, container.?volumeMounts.orValue([]).all(mount,
+  {_NAMED}.all(container, container.?volumeMounts.orValue([]).all(mount,
     mount.mountPath == {cel.text(_TOKEN)}
     || mount.name == {cel.text(contract.CERTIFICATE_VOLUME)} && mount.mountPath == {cel.text(contract.CERTIFICATE_DIRECTORY)}
     || mount.name == {cel.text(contract.ADMIN_VOLUME)} && mount.mountPath == {cel.text(contract.ADMIN_DIRECTORY)}))
@@ -44,9 +47,9 @@ _MOUNTS = f"""
     && (volume.name != {cel.text(contract.ADMIN_VOLUME)} || has(volume.emptyDir)))
 """  # noqa: E501 - one condition a line reads best
 
-_ANNOTATED = """
-  variables.genuine.?annotations.orValue({}).all(name,
-    object.metadata.?annotations[?name].orValue("") == variables.genuine.annotations[name])
+_ANNOTATED = f"""
+  {_GENUINE}.?annotations.orValue({{}}).all(name,
+    object.metadata.?annotations[?name].orValue("") == params.spec.sidecar.annotations[name])
 """
 
 
@@ -58,36 +61,31 @@ def policy(settings: GateSettings) -> Policy:
         rules=[rule("", ["pods"], "CREATE", "UPDATE")],
         namespaces=[opted_in(), index_ready(), none_of(settings.untouched)],
         reads_index=True,
+        index_namespace=settings.namespace,
+        screened=True,
         conditions={
             "not-being-deleted": cel.NOT_BEING_DELETED,
             "has-a-sidecar": f"size({_NAMED}) > 0",
             "is-new-or-changed": f'request.operation == "CREATE" || {_NAMED} != {_NAMED_BEFORE}'
             " || object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({})",
         },
-        variables={
-            "sidecars": _NAMED,
-            "genuine": "params.spec.?sidecar.orValue({})",
-            "unknown": "!has(params.spec.sidecar)",
-            # A pod outlives the releases that count; its labels and annotations can still be edited.
-            "sameContainer": f'request.operation == "UPDATE" && {_NAMED} == ({_NAMED_BEFORE})',
-        },
         validations=[
             Validation(
-                f"variables.unknown || variables.sameContainer || ({_RUNS_AS_RELEASED.strip()})",
+                f"{_SAME_CONTAINER} || ({_RUNS_AS_RELEASED.strip()})",
                 cel.text(
                     "the sidecar's image, command, arguments, environment or probes are of no current release" + fix
                 ),
             ),
             Validation(
-                f"variables.unknown || variables.sameContainer || ({_CONFINED.strip()})",
+                f"{_SAME_CONTAINER} || ({_CONFINED.strip()})",
                 cel.text("the sidecar must run as its own user, without privileges" + fix),
             ),
             Validation(
-                f"variables.unknown || variables.sameContainer || ({_MOUNTS.strip()})",
+                f"{_SAME_CONTAINER} || ({_MOUNTS.strip()})",
                 cel.text("the sidecar may mount only its own volumes, in their places" + fix),
             ),
             Validation(
-                f"variables.unknown || ({_ANNOTATED.strip()})",
+                _ANNOTATED.strip(),
                 cel.text("annotations that the sidecar reads may not be changed" + fix),
             ),
         ],

@@ -14,6 +14,17 @@ SECRET_PREFIX = contract.certificate_secret_name("")
 
 _VOLUMES = cel.text([contract.CERTIFICATE_VOLUME, contract.ADMIN_VOLUME])
 
+_APPS = (
+    "(object.spec.containers + object.spec.?initContainers.orValue([])"
+    f".filter(container, container.name != {cel.text(contract.CONTAINER)}))"
+)
+_INHERITED = "object.spec.?securityContext.?runAsUser.orValue(-1)"
+_FOREIGN_VOLUMES, _OWN_VOLUMES = (
+    f"object.spec.?volumes.orValue([]).filter(volume, volume.name {relation} {cel.text(contract.CERTIFICATE_VOLUME)})"
+    for relation in ("!=", "==")
+)
+_SERVICE_ACCOUNT = cel.service_account("object")
+
 
 def policy(settings: GateSettings) -> Policy:
     """The policy over new pods; :mod:`lawflow.gate.sidecar_access` covers what comes later."""
@@ -23,16 +34,7 @@ def policy(settings: GateSettings) -> Policy:
         "lawflow-sidecar-isolation",
         rules=[rule("", ["pods"], "CREATE")],
         namespaces=[opted_in(), none_of(settings.untouched)],
-        variables={
-            "inherited": "object.spec.?securityContext.?runAsUser.orValue(-1)",
-            "apps": "object.spec.containers + object.spec.?initContainers.orValue([])"
-            f".filter(container, container.name != {cel.text(contract.CONTAINER)})",
-            "foreignVolumes": "object.spec.?volumes.orValue([])"
-            f".filter(volume, volume.name != {cel.text(contract.CERTIFICATE_VOLUME)})",
-            "ownVolumes": "object.spec.?volumes.orValue([])"
-            f".filter(volume, volume.name == {cel.text(contract.CERTIFICATE_VOLUME)})",
-            "serviceAccount": cel.service_account("object"),
-        },
+        screened=True,
         validations=[
             Validation(
                 "!object.spec.?shareProcessNamespace.orValue(false) && !object.spec.?hostPID.orValue(false)",
@@ -42,17 +44,15 @@ def policy(settings: GateSettings) -> Policy:
                 ),
             ),
             Validation(
-                "variables.apps.all(container, "
-                f"container.?securityContext.?runAsUser.orValue(variables.inherited) != {uid})",
+                f"{_APPS}.all(container, container.?securityContext.?runAsUser.orValue({_INHERITED}) != {uid})",
                 cel.text(f"user id {uid} belongs to the sidecar; set another runAsUser"),
             ),
             Validation(
-                "variables.apps.all(container, "
-                f"container.?volumeMounts.orValue([]).all(mount, !(mount.name in {_VOLUMES})))",
+                f"{_APPS}.all(container, container.?volumeMounts.orValue([]).all(mount, !(mount.name in {_VOLUMES})))",
                 cel.text("the sidecar's volumes are its own; remove their mounts from the other containers"),
             ),
             Validation(
-                "variables.foreignVolumes.all(volume, volume.?projected.?sources.orValue([])"
+                f"{_FOREIGN_VOLUMES}.all(volume, volume.?projected.?sources.orValue([])"
                 f'.all(source, source.?podCertificate.?signerName.orValue("") != {signer}))',
                 cel.text(
                     f"certificates of the signer {settings.signer_name} are for the sidecar; "
@@ -60,13 +60,13 @@ def policy(settings: GateSettings) -> Policy:
                 ),
             ),
             Validation(
-                "variables.foreignVolumes.all(volume, "
+                f"{_FOREIGN_VOLUMES}.all(volume, "
                 f'!volume.?secret.?secretName.orValue("").startsWith({prefix})'
                 " && volume.?projected.?sources.orValue([])"
                 f'.all(source, !source.?secret.?name.orValue("").startsWith({prefix})))'
-                " && variables.ownVolumes.all(volume, volume.?projected.?sources.orValue([]).all(source, "
-                f'source.?secret.?name.orValue("") in ["", {prefix} + variables.serviceAccount]))'
-                " && variables.apps.all(container, "
+                f" && {_OWN_VOLUMES}.all(volume, volume.?projected.?sources.orValue([]).all(source, "
+                f'source.?secret.?name.orValue("") in ["", {prefix} + ({_SERVICE_ACCOUNT})]))'
+                f" && {_APPS}.all(container, "
                 f'container.?envFrom.orValue([]).all(source, !source.?secretRef.?name.orValue("").startsWith({prefix}))'
                 " && container.?env.orValue([]).all(variable, "
                 f'!variable.?valueFrom.?secretKeyRef.?name.orValue("").startsWith({prefix})))',

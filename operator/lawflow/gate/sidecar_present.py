@@ -22,6 +22,7 @@ def policy(settings: GateSettings) -> Policy:
         rules=[rule("", ["pods"], "CREATE")],
         namespaces=[opted_in(), none_of(settings.untouched)],
         enforceable=True,
+        screened=True,
         conditions={
             # The kubelet mirrors its static pods; refusing the mirror would only hide what runs already.
             "no-mirror-of-a-static-pod": 'request.userInfo.username.startsWith("system:node:") ? '

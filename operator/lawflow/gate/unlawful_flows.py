@@ -11,6 +11,9 @@ from lawflow.gate.policy import Policy, Validation, index_ready, none_of, opted_
 from lawflow.gate.settings import GateSettings
 from lawflow.model import labels
 
+_TEMPLATE = f"({cel.template('object')})"
+_FLOWS = f'{_TEMPLATE}.?metadata.?annotations[?{cel.text(labels.FLOWS)}].orValue("")'
+
 _ADDED = """
   variables.accountChanged
     ? variables.ownFlows + variables.declared.filter(name, !(name in variables.ownFlows))
@@ -18,8 +21,17 @@ _ADDED = """
 """
 
 _UNLAWFUL = """
-  variables.added.filter(name, name in variables.verdicts && !variables.verdicts[name].lawful
-    && !(variables.recreated && variables.verdicts[name].?everLawful.orValue(false)))
+  variables.added.filter(name, name in variables.refused
+    && !(variables.recreated && variables.refused[name].?everLawful.orValue(false)))
+"""
+
+_MISSING = """
+  variables.added.filter(name, !(name in variables.refused)
+    && !params.spec.?lawful.orValue("").contains("," + name + "/"))
+"""
+
+_UNKNOWN = """
+  !params.spec.?complete.orValue(true) && variables.accountChanged && size(variables.ownFlows) == 0
 """
 
 # A grant covers the workload itself, and what the cluster's controllers make of it. CEL has no clock, but an object
@@ -40,9 +52,14 @@ _GRANTED = f"""
 
 _UNLAWFUL_MESSAGE = """
   "DataFlow " + variables.unlawful[0] + " is unlawful"
-    + variables.verdicts[variables.unlawful[0]].?reason.optMap(reason, ": " + reason).orValue("")
+    + variables.refused[variables.unlawful[0]].?reason.optMap(reason, ": " + reason).orValue("")
     + (size(variables.unlawful) > 1 ? " (and " + string(size(variables.unlawful) - 1) + " more flows)" : "")
     + "; see: kubectl describe dataflow " + variables.unlawful[0] + " -n " + request.namespace
+"""
+
+_UNKNOWN_MESSAGE = """
+  "namespace " + request.namespace + " has more flows than its index holds, and none of service account "
+    + variables.serviceAccount + " is in it; move flows to another namespace"
 """
 
 _MISSING_MESSAGE = f"""
@@ -64,6 +81,9 @@ def policy(settings: GateSettings) -> Policy:
             "not-being-deleted": cel.NOT_BEING_DELETED,
             "has-a-pod-template": cel.HAS_POD_TEMPLATE,
             "may-add-a-flow": cel.changes_flows(),
+            # Most pods declare nothing and run as an account whose flows are all lawful: they cost one look-up.
+            "is-not-known-to-be-lawful": f"size({_FLOWS}) > 0 || ({cel.service_account(_TEMPLATE)}) in "
+            "params.spec.?serviceAccounts.orValue({}) || !params.spec.?complete.orValue(true)",
         },
         variables={
             "template": cel.template("object"),
@@ -73,14 +93,15 @@ def policy(settings: GateSettings) -> Policy:
             "declaredBefore": cel.declared("variables.templateBefore"),
             "accountChanged": 'request.operation == "CREATE" || '
             f"variables.serviceAccount != ({cel.service_account('variables.templateBefore')})",
-            "verdicts": "params.spec.?flows.orValue({})",
+            "refused": "params.spec.?unlawful.orValue({})",
             "grants": "params.spec.?grants.orValue({})",
             "ownFlows": "params.spec.?serviceAccounts[?variables.serviceAccount].orValue([])",
             "added": _ADDED.strip(),
             "owners": "object.metadata.?ownerReferences.orValue([]).filter(owner, owner.?controller.orValue(false))",
             "recreated": "size(variables.owners) > 0",
             "unlawful": _UNLAWFUL.strip(),
-            "missing": "variables.added.filter(name, !(name in variables.verdicts))",
+            "missing": _MISSING.strip(),
+            "unknown": _UNKNOWN.strip(),
             # The retry of a pod is the owner's; a workload object would have to be applied again by hand.
             "missingRefused": 'request.kind.kind == "Pod" || '
             f'namespaceObject.metadata.?labels[?{cel.text(labels.MISSING)}].orValue("") == "deny"',
@@ -93,5 +114,6 @@ def policy(settings: GateSettings) -> Policy:
                 "size(variables.missing) == 0 || !variables.missingRefused || variables.passed",
                 _MISSING_MESSAGE.strip(),
             ),
+            Validation("!variables.unknown || variables.passed", _UNKNOWN_MESSAGE.strip()),
         ],
     )

@@ -49,7 +49,9 @@ def webhook_configurations(
                 f'request.operation == "CREATE" || request.kind.kind != "Pod" || ({cel.changes_flows()})',
             ),
         ],
-        "reinvocationPolicy": "IfNeeded",
+        # Every pod would come back: the API server mounts the token into the sidecar, and takes that for a change that
+        # concerns us. What other webhooks change later, the policies judge.
+        "reinvocationPolicy": "Never",
     }
     declared = {
         "name": f"declared.{GROUP}",

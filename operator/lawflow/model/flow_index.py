@@ -11,10 +11,10 @@ MAXIMUM_FLOWS = 500
 """Flows that one namespace may hold: it bounds the object's size and the cost of the gate's CEL."""
 
 
-class IndexedFlow(Model):
-    """The verdict on one flow, as the gate needs it."""
+class UnlawfulFlow(Model):
+    """A flow that may pass no data now, as the gate needs it."""
 
-    lawful: bool = Field(description="Whether the flow is lawful now.")
+    service_account: str = Field("", max_length=253, description="The service account that is its source.")
     ever_lawful: bool = Field(
         False, description="Whether it was lawful once: its pods still start then, with the flow closed on the wire."
     )
@@ -54,13 +54,24 @@ _ATOMIC: dict[str, JsonValue] = {"x-kubernetes-map-type": "atomic"}
 
 
 class FlowIndexSpec(Model):
-    """Service accounts, flows, grants, and the genuine sidecar."""
+    """Flows, grants, and the genuine sidecar. What is lawful is the rule, and so is kept where it costs least."""
 
-    service_accounts: Annotated[dict[str, tuple[str, ...]], Field(max_length=500)] = Field(
-        {}, description="Flows by the service account that is their source.", json_schema_extra=_ATOMIC
+    lawful: str = Field(
+        "",
+        max_length=300_000,
+        description="The lawful flows as `,NAME/SERVICEACCOUNT,NAME/SERVICEACCOUNT,`. One text, because the API server "
+        "copies the index for each object that the gate judges, and a text costs it least.",
     )
-    flows: Annotated[dict[str, IndexedFlow], Field(max_length=MAXIMUM_FLOWS)] = Field(
-        {}, description="Verdicts by the flow's name.", json_schema_extra=_ATOMIC
+    unlawful: Annotated[dict[str, UnlawfulFlow], Field(max_length=MAXIMUM_FLOWS)] = Field(
+        {}, description="The flows that are not lawful, or not evaluated yet, by name.", json_schema_extra=_ATOMIC
+    )
+    service_accounts: Annotated[dict[str, tuple[str, ...]], Field(max_length=MAXIMUM_FLOWS)] = Field(
+        {},
+        description="Flows that are not known to be lawful, by the service account that is their source.",
+        json_schema_extra=_ATOMIC,
+    )
+    complete: bool = Field(
+        True, description="False where more service accounts have such flows than fit: none is let in unnamed then."
     )
     grants: Annotated[dict[str, Grant], Field(max_length=100)] = Field(
         {}, description="Break-glass grants by KIND/NAME of the workload, e.g. Deployment/orders."
@@ -68,7 +79,9 @@ class FlowIndexSpec(Model):
     expired_grants: Annotated[dict[str, Grant], Field(max_length=100)] = Field(
         {}, description="Grants that have run out while their annotation still stands, so that they are not renewed."
     )
-    sidecar: GenuineSidecar | None = Field(None, description="The genuine sidecar.")
+    sidecar: GenuineSidecar | None = Field(
+        None, description="The genuine sidecar: in Lawflow's own namespace alone, for the whole cluster."
+    )
 
 
 class FlowIndex(CustomResource):

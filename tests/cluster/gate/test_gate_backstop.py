@@ -197,7 +197,8 @@ def test_a_pod_that_declares_flows_where_nothing_enforces_them_is_refused(gate: 
 
 
 def test_a_namespace_with_flows_that_has_not_opted_in_is_left_alone(gate: Cluster, elsewhere: str) -> None:
-    write_index(gate, elsewhere, serviceAccounts={"orders": ["unlawful"]}, flows={"unlawful": {"lawful": False}})
+    unlawful = {"unlawful": {"serviceAccount": "orders"}}
+    write_index(gate, elsewhere, serviceAccounts={"orders": ["unlawful"]}, unlawful=unlawful)
     declaring = pod("app", elsewhere, annotations={"lawflow.dev/flows": "unlawful"})
 
     assert refusal(gate, workload("app", elsewhere)) == ""
@@ -227,12 +228,28 @@ def test_dry_run_server_side_apply_and_generated_names_meet_the_same_gate(shop: 
 
 def test_a_full_index_stays_within_the_cost_that_cel_may_have(shop: Shop) -> None:
     names = [f"flow-{number:03}" for number in range(500)]
-    flows = {name: {"lawful": True, "everLawful": True} for name in names}
-    shop.write_index(shop.workload(UNLAWFUL), refused=False, serviceAccounts={UNLAWFUL: names}, flows=flows, grants={})
+    lawful = "".join(f",{name}/{UNLAWFUL}" for name in names) + ","
+    shop.write_index(shop.workload(UNLAWFUL), refused=False, lawful=lawful, unlawful={}, serviceAccounts={})
 
     assert shop.refusal(shop.workload(UNLAWFUL)) == ""
     declares = patch({"metadata": {"annotations": {"lawflow.dev/flows": ",".join(names)}}})
     shop.kubectl("patch", "deployment/unlawful-app", "-p", declares)
+
+
+def test_an_index_full_of_unlawful_flows_refuses_within_the_cost_that_cel_may_have(shop: Shop) -> None:
+    names = [f"flow-{number:03}" for number in range(500)]
+    unlawful = {name: {"serviceAccount": LAWFUL, "reason": "r" * 512} for name in names}
+    shop.write_index(shop.workload(LAWFUL), refused=True, unlawful=unlawful, serviceAccounts={LAWFUL: names})
+
+    assert "DataFlow flow-000 is unlawful" in shop.refusal(shop.workload(LAWFUL))
+    assert "(and 499 more flows)" in shop.refusal(shop.workload(NONE, flows=",".join(names)))
+
+
+def test_an_index_that_does_not_hold_all_accounts_admits_none_that_it_does_not_name(shop: Shop) -> None:
+    shop.write_index(shop.workload(NONE), refused=True, complete=False)
+
+    assert "has more flows than its index holds" in shop.refusal(shop.workload(NONE))
+    assert "DataFlow unlawful is unlawful" in shop.refusal(shop.workload(UNLAWFUL))
 
 
 def test_every_policy_is_free_of_type_errors(gate: Cluster) -> None:
@@ -258,9 +275,10 @@ def failures(shop: Shop) -> list[str]:
 
 def become_unlawful(shop: Shop) -> None:
     """The flow that was lawful is so no more, and not even ever was as far as anybody knows."""
-    flows = shop.index["flows"] | {LAWFUL: {"lawful": False, "reason": "an agreement has expired"}}
+    unlawful = shop.index["unlawful"] | {LAWFUL: {"serviceAccount": LAWFUL, "reason": "an agreement has expired"}}
+    accounts = shop.index["serviceAccounts"] | {LAWFUL: [LAWFUL]}
     probe = shop.workload(LAWFUL, kind="StatefulSet")
-    shop.write_index(probe, refused=True, flows=flows)
+    shop.write_index(probe, refused=True, lawful="", unlawful=unlawful, serviceAccounts=accounts)
 
 
 def declaring(shop: Shop, flow: str) -> Object:

@@ -98,7 +98,7 @@ def test_a_chart_applies_in_any_order(gate: Cluster, opted_in: str) -> None:
     eventually(lambda: gate.get("events", "-n", opted_in, "--field-selector=reason=FailedCreate")["items"], "a refusal")
 
     gate.apply(*references(opted_in), flow(FLOW, opted_in))
-    write_index(gate, opted_in, serviceAccounts={"orders": [FLOW]}, flows={FLOW: {"lawful": True}})
+    write_index(gate, opted_in, lawful=f",{FLOW}/orders,")
 
     eventually(lambda: gate.get("pods", "-n", opted_in)["items"], "its pod", seconds=60)
 
@@ -164,8 +164,9 @@ def test_lawful_pods_wait_while_the_server_is_dead_and_start_once_it_is_back(
 ) -> None:
     lawful(gate, opted_in)
     gate.apply(flow("unlawful", opted_in, "other", controllerRef={"name": "nobody"}))
-    flows = {FLOW: {"lawful": True, "everLawful": True}, "unlawful": {"lawful": False, "reason": "no basis"}}
-    write_index(gate, opted_in, serviceAccounts={"orders": [FLOW], "other": ["unlawful"]}, flows=flows)
+    unlawful = {"unlawful": {"serviceAccount": "other", "reason": "no basis"}}
+    named = {"other": ["unlawful"]}
+    write_index(gate, opted_in, lawful=f",{FLOW}/orders,", unlawful=unlawful, serviceAccounts=named)
     gate.create(workload("running", opted_in))
     eventually(lambda: gate.get("pods", "-n", opted_in, "-l", "app=running")["items"], "a running pod")
 

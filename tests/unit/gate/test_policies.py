@@ -60,7 +60,8 @@ def test_a_binding_leaves_the_clusters_namespaces_and_lawflows_own_alone(binding
 def test_a_binding_that_reads_the_index_takes_an_opted_in_namespace_that_has_one() -> None:
     for binding in BINDINGS:
         if "paramRef" in binding["spec"]:
-            assert binding["spec"]["paramRef"] == {"name": "lawflow", "parameterNotFoundAction": "Deny"}
+            assert binding["spec"]["paramRef"]["name"] == "lawflow"
+            assert binding["spec"]["paramRef"]["parameterNotFoundAction"] == "Deny"
             assert {"key": "lawflow.dev/index-ready", "operator": "Exists"} in requirements(binding)
             assert {"key": "lawflow.dev/inject", "operator": "In", "values": ["enabled"]} in requirements(binding)
 
@@ -69,6 +70,7 @@ def test_a_namespace_chooses_between_denial_warning_and_audit() -> None:
     bound = [one for one in BINDINGS if one["spec"]["policyName"] == "lawflow-unlawful-flows"]
 
     actions = {one["metadata"]["name"].rpartition("-")[2]: one["spec"]["validationActions"] for one in bound}
+    assert len(bound) == 3
     assert actions == {"deny": ["Deny"], "warn": ["Warn", "Audit"], "audit": ["Audit"]}
 
 
@@ -104,3 +106,28 @@ def test_names_of_the_installation_are_settings() -> None:
 
     assert all(name in text for name in ("privacy", "alice", "7777", "a.test/b"))
     assert "lawflow-system" not in text
+
+
+def test_what_is_genuine_is_read_from_lawflows_own_namespace_and_verdicts_from_the_requests() -> None:
+    namespaces = {one["spec"]["policyName"]: one["spec"]["paramRef"].get("namespace", "")
+                  for one in BINDINGS if "paramRef" in one["spec"]}  # fmt: skip
+
+    assert namespaces == {"lawflow-unlawful-flows": "", "lawflow-sidecar-genuine": "lawflow-system"}
+
+
+@pytest.mark.parametrize("name", ["lawflow-sidecar-present", "lawflow-sidecar-genuine", "lawflow-sidecar-isolation"])
+def test_a_pod_that_breaks_no_rule_is_looked_at_once(name: str) -> None:
+    (spec,) = [one["spec"] for one in DEFINITIONS if one["metadata"]["name"] == name]
+    (screen,) = [one["expression"] for one in spec["matchConditions"] if one["name"] == "breaks-a-rule"]
+
+    assert all(f"!({one['expression']})" in screen for one in spec["validations"])
+    assert "variables." not in screen
+
+
+def test_flows_that_a_pod_declares_are_looked_for_only_where_the_index_does_not_reach() -> None:
+    bound = [one for one in BINDINGS if one["spec"]["policyName"] == "lawflow-declared-flows"]
+    outside = {"key": "lawflow.dev/inject", "operator": "NotIn", "values": ["enabled"]}
+    unindexed = {"key": "lawflow.dev/index-ready", "operator": "DoesNotExist"}
+
+    assert len(bound) == 6
+    assert all((outside in requirements(one)) != (unindexed in requirements(one)) for one in bound)
