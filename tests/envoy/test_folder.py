@@ -50,6 +50,20 @@ async def test_a_flow_that_becomes_unlawful_closes_on_a_live_connection_and_open
     shop.edit("article6: A6-1-f", "article6: A6-1-b")
     await answered(client, 200)
     await client.close()
+    assert not shop.heard.count("ended"), "what runs goes on, with its flow closed"
+
+
+async def test_a_workload_whose_change_is_refused_goes_on_as_it_was(shop: Shop) -> None:
+    shop.edit(
+        "metadata: {labels: {app: orders}}",
+        "metadata: {labels: {app: orders}, annotations: {lawflow.dev/flows: marketing-to-billing}}",
+    )
+    refused_change = ("denied", "Deployment shop/orders")
+    await shop.heard.until(
+        lambda: refused_change in [(event.kind, event.subject) for event in shop.heard.events], "the refusal"
+    )
+    assert (await shop.order()).status == 200
+    assert not shop.heard.count("ended")
 
 
 async def test_a_deleted_flow_ends_what_it_let_through(shop: Shop) -> None:

@@ -1,22 +1,22 @@
 """DataFlow: its verdict, where it is in force, and when to look again."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lawflow import law
 from lawflow.controller.conditions import Observation, condition
+from lawflow.controller.enforcement import workload_states
 from lawflow.controller.flow_index import indexed
 from lawflow.controller.references import references
 from lawflow.controller.settings import Environment
-from lawflow.controller.status import CREDENTIALS_UNKNOWN, WorkloadState, flow_status, invalid_status
+from lawflow.controller.status import CREDENTIALS_UNKNOWN, flow_status, invalid_status
 from lawflow.controller.status_writer import write_status
 from lawflow.controller.workload import grants_of
 from lawflow.law.context import Context
 from lawflow.model.dataflow import DataFlow
 from lawflow.model.flow_index import MAXIMUM_FLOWS
 from lawflow.model.kinds import DATA_FLOW
-from lawflow.model.labels import INJECTED
 from lawflow.resolve import resolve_flow
 from lawflow.store.protocol import Object
 
@@ -47,7 +47,7 @@ async def reconcile(environment: Environment, namespace: str, name: str) -> dt.d
     status = flow_status(
         resolve_flow(flow, world.references),
         assessment.findings,
-        sorted(workload_states(environment, flow), key=lambda state: (state.side != "source", state.kind, state.name)),
+        sorted(workload_states(world, flow), key=lambda state: (state.side != "source", state.kind, state.name)),
         previous,
         environment.now,
         credentials=credentials_of(environment, flow, previous),
@@ -88,35 +88,3 @@ def credentials_of(environment: Environment, flow: DataFlow, previous: Mapping[s
         return authority
     own = held.get((flow.metadata.namespace, flow.spec.source.service_account_name))
     return own or said or CREDENTIALS_UNKNOWN
-
-
-def workload_states(environment: Environment, flow: DataFlow) -> Iterator[WorkloadState]:
-    """The workloads at both ends, with how many of their live pods have a sidecar."""
-    world, namespace = environment.world, flow.metadata.namespace
-    name, source = flow.metadata.name, flow.spec.source.service_account_name
-    pods = _pods(environment, namespace)
-    for obj, template in world.workloads(namespace):
-        if template.service_account == source or name in template.declared_flows:
-            identity = obj["kind"], obj["metadata"]["name"]
-            yield WorkloadState(*identity, "source", *pods.get(identity, (0, 0)), world.opted_in(namespace))
-    service = flow.spec.destination.service
-    if service is None:
-        return
-    where = service.namespace or namespace
-    pods = _pods(environment, where)
-    for obj, template in world.workloads(where):
-        if template.service_account == (service.service_account_name or service.name):
-            identity = obj["kind"], obj["metadata"]["name"]
-            yield WorkloadState(*identity, "destination", *pods.get(identity, (0, 0)), world.opted_in(where))
-
-
-def _pods(environment: Environment, namespace: str) -> dict[tuple[str, str], tuple[int, int]]:
-    """How many live pods each workload of a namespace has, and how many of them a sidecar."""
-    counts: dict[tuple[str, str], tuple[int, int]] = {}
-    world = environment.world
-    for pod in world.live_pods(namespace):
-        owner = world.owner(pod)
-        identity = owner["kind"], owner["metadata"]["name"]
-        pods, injected = counts.get(identity, (0, 0))
-        counts[identity] = pods + 1, injected + (INJECTED in pod["metadata"]["annotations"])
-    return counts

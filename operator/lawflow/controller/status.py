@@ -2,10 +2,10 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from lawflow.controller.conditions import Observation, conditions
+from lawflow.controller.enforcement import WorkloadState
 from lawflow.identity.validity import rfc3339
 from lawflow.model.dataflow import DataFlow
 from lawflow.model.flow_index import MAXIMUM_FLOWS
@@ -16,28 +16,6 @@ from lawflow.store.protocol import Object
 
 MAXIMUM_FINDINGS = 100
 MAXIMUM_WORKLOADS = 100
-
-
-@dataclass(frozen=True)
-class WorkloadState:
-    """A workload at one end of a flow, and how many of its live pods have the sidecar."""
-
-    kind: str
-    name: str
-    side: Literal["source", "destination"]
-    pods: int = 0
-    injected: int = 0
-    opted_in: bool = True
-    """Whether its namespace has sidecars injected."""
-
-    @property
-    def reason(self) -> str:
-        """Why the flow is not in force there; empty where it is."""
-        if self.pods == 0:
-            return "NoPods"
-        if self.injected == self.pods:
-            return ""
-        return "RestartRequired" if self.opted_in else "NoEnforcer"
 
 
 _INDEX_FULL = Observation(
@@ -163,13 +141,9 @@ def _enforced(resolved: ResolvedFlow, workloads: Sequence[WorkloadState], lawful
         )  # fmt: skip
     running = [each for each in workloads if each.pods]
     for each in running:
-        if each.reason:
-            advice = {
-                "RestartRequired": "roll the workload out again so that its pods get one",
-                "NoEnforcer": "label the namespace lawflow.dev/inject: enabled and roll the workload out again",
-            }[each.reason]
-            lacking = f"{each.pods - each.injected} of {each.pods} pods of {each.kind} {each.name} lack the sidecar"
-            return Observation("Enforced", "False", each.reason, f"{lacking}: {advice}")
+        reason, message = each.shortfall
+        if reason:
+            return Observation("Enforced", "False", reason, message)
     if lawful and (external := resolved.flow.spec.destination.external):
         return Observation(
             "Enforced", "False", "NoEgress",

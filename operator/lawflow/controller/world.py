@@ -205,6 +205,8 @@ def _workload_facts(obj: Object) -> Object:
         match obj.get("kind"):
             case "Pod":
                 facts["spec"] = pod_spec
+                if labels.INJECTED in facts["metadata"]["annotations"]:
+                    facts["spec"] |= _kept(template.spec, ("hostAliases",))
             case "CronJob":
                 facts["spec"]["jobTemplate"] = {"spec": {"template": body}}
             case _:

@@ -49,7 +49,12 @@ def interception(pod: Object, settings: InjectionSettings, identity_data: Identi
 def _injected(
     pod: Object, settings: InjectionSettings, identity_data: IdentityData, mode: Interception
 ) -> dict[str, Any]:
-    annotations = {**_annotations(pod), **ANNOTATIONS, labels.INJECTED: settings.release.version}
+    annotations = {
+        **_annotations(pod),
+        **ANNOTATIONS,
+        labels.INJECTED: settings.release.version,
+        labels.INTERCEPTION: mode,
+    }
     metadata = {**(pod.get("metadata") or {}), "annotations": annotations}
     spec = dict(pod["spec"])
     # First, so that the init containers of the app already speak through it.

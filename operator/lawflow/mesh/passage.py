@@ -2,12 +2,21 @@
 
 from lawflow.mesh.sidecar import Passage
 from lawflow.model import labels
+from lawflow.model.dataflow import DataFlow
+from lawflow.model.status import Condition
 from lawflow.resolve import ResolvedFlow
 
 
 def passage(flow: ResolvedFlow) -> Passage:
     """The flow with the reason why it is closed, taken from its status. Without a verdict it is closed."""
     return Passage(flow, _closed(flow))
+
+
+def verdict(flow: DataFlow) -> Condition | None:
+    """The condition ``Lawful``, if it speaks of the flow as it stands."""
+    conditions = flow.status.conditions if flow.status else ()
+    found = next((each for each in conditions if each.type == "Lawful"), None)
+    return found if found and found.observed_generation == flow.metadata.generation else None
 
 
 def _closed(flow: ResolvedFlow) -> str:
@@ -19,10 +28,9 @@ def _closed(flow: ResolvedFlow) -> str:
             f"the namespace {service.namespace} has not accepted it; annotate its Service {service.name} with "
             f"{labels.ACCEPT_FLOWS_FROM}: {flow.namespace}"
         )
-    status = resource.status
-    verdict = next((item for item in status.conditions if item.type == "Lawful"), None) if status else None
-    if verdict is None or verdict.observed_generation != resource.metadata.generation:
+    found = verdict(resource)
+    if found is None:
         return "it has not been evaluated yet as it stands"
-    if verdict.status != "True":
-        return verdict.message or verdict.reason
+    if found.status != "True":
+        return found.message or found.reason
     return ""

@@ -31,9 +31,9 @@ async def knowledge(store: Store, legal: LegalData, disabled_rules: frozenset[st
     return known
 
 
-def review(workload: Workload, known: Knowledge, now: dt.datetime) -> Decision:
-    """The gate's answer to the workload, and where it is admitted, to a pod of it."""
-    decision = review_workload(_request(workload.object), known.view, now)
+def review(workload: Workload, before: Workload | None, known: Knowledge, now: dt.datetime) -> Decision:
+    """The gate's answer to the workload, and where it is admitted, to a pod of it; ``before`` is what runs already."""
+    decision = review_workload(_request(workload.object, before.object if before else None), known.view, now)
     if not decision.allowed or workload.kind == "Pod":
         return decision
     return review_workload(_request(pod(workload)), known.view, now)
@@ -63,10 +63,11 @@ def pod(workload: Workload) -> Object:
     }
 
 
-def _request(obj: Object) -> Object:
+def _request(obj: Object, before: Object | None = None) -> Object:
     metadata = obj["metadata"]
     return {
-        "operation": "CREATE",
+        "operation": "UPDATE" if before else "CREATE",
+        "oldObject": before,
         "namespace": metadata.get("namespace", ""),
         "name": metadata["name"],
         "object": obj,

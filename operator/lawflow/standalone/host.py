@@ -46,7 +46,7 @@ class Host:
     report: Report
     xds: tuple[str, int, str]
     """Host, port and SPIFFE id of the xDS server."""
-    _admitted: dict[Key, int] = field(default_factory=dict)
+    _admitted: dict[Key, Workload] = field(default_factory=dict)
     _said: dict[str, object] = field(default_factory=dict)
     _failed: bool = False
     _delivered: dict[Identity, Mapping[str, str]] = field(default_factory=dict)
@@ -109,27 +109,27 @@ class Host:
         return found
 
     async def _admit(self, found: list[Workload]) -> list[Workload]:
-        """Ask the gate about workloads that are new, were changed, or were refused before; never about running ones."""
+        """Ask the gate about workloads that are new, were changed, or were refused before.
+
+        Of a workload whose change is refused, what runs goes on, as in a cluster.
+        """
         keys = {(each.kind, each.identity.namespace, each.name): each for each in found}
         for gone in self._admitted.keys() - keys.keys():
             del self._admitted[gone]
-        asked = {
-            key: each for key, each in keys.items() if self._admitted.get(key) != each.object["metadata"]["generation"]
-        }
+        asked = {key: each for key, each in keys.items() if not _same(self._admitted.get(key), each)}
         if asked:
             settings, now = self.environment.settings, self.environment.now
             known = await gate.knowledge(self.store, settings.legal, settings.disabled_rules, now.date())
             for key, each in asked.items():
-                decision = gate.review(each, known, now)
+                decision = gate.review(each, self._admitted.get(key), known, now)
                 for text in decision.warnings:
                     self._say("warning", str(each), text, once=text)
                 if decision.allowed:
-                    self._admitted[key] = each.object["metadata"]["generation"]
+                    self._admitted[key] = each
                     self._say("admitted", str(each))
                 else:
-                    self._admitted.pop(key, None)
                     self._say("denied", str(each), decision.message)
-        return [each for key, each in keys.items() if key in self._admitted]
+        return [self._admitted[key] for key in keys if key in self._admitted]
 
     async def _provide(self, identity: Identity, workload: Workload) -> None:
         """A running sidecar with the certificate that the controller wrote into its Secret."""
@@ -208,3 +208,7 @@ class Host:
         if self._said.get(key) != (kind, message):
             self._said[key] = (kind, message)
             self.report(Event(kind, subject, message))
+
+
+def _same(before: Workload | None, after: Workload) -> bool:
+    return before is not None and before.object["metadata"]["generation"] == after.object["metadata"]["generation"]

@@ -1,4 +1,4 @@
-"""Notes on each pod which trust bundle its sidecar has acknowledged: the rotation of roots waits for that."""
+"""Notes on each pod what its sidecar took: the rotation of roots waits for that, and status tells of rejections."""
 
 import logging
 
@@ -7,31 +7,44 @@ from lawflow.model.kinds import POD
 from lawflow.store.protocol import Store, StoreError
 from lawflow.xds.server import Connection, DiscoveryService
 
+REASON_LENGTH = 512
+"""Envoy quotes what it rejects, which may be long."""
+
+Notes = dict[str, str | None]
+"""Annotations of a pod; ``None`` for one that it must not have."""
+
 _log = logging.getLogger(__name__)
 
 
 async def note_acknowledgements(service: DiscoveryService, store: Store) -> None:
     """Keep the annotations of all connected sidecars' pods up to date, for ever."""
-    noted: dict[str, str] = {}
+    noted: dict[str, Notes] = {}
     while True:
         answered = service.answer()
         connections = service.connections()
         for gone in noted.keys() - {connection.node for connection in connections}:
             del noted[gone]
         for connection in connections:
-            version = connection.bundle_acknowledged
-            if not version or noted.get(connection.node) == version:
+            notes = notes_of(connection)
+            if notes == noted.get(connection.node):
                 continue
             try:
-                await _note(connection, store)
+                await _note(connection, notes, store)
             except StoreError as error:
                 _log.warning("an acknowledgement could not be noted", extra={"problem": str(error)})
             else:
-                noted[connection.node] = version
+                noted[connection.node] = notes
         await answered.wait()
 
 
-async def _note(connection: Connection, store: Store) -> None:
+def notes_of(connection: Connection) -> Notes:
+    """What the pod of a sidecar should say; nothing of the trust bundle before one was acknowledged."""
+    rejected = "; ".join(reason for _, reason in sorted(connection.rejected.items()))[:REASON_LENGTH]
+    version = connection.bundle_acknowledged
+    return {labels.POLICY_REJECTED: rejected or None} | ({labels.TRUST_BUNDLE: version} if version else {})
+
+
+async def _note(connection: Connection, notes: Notes, store: Store) -> None:
     """Annotate the pod that the sidecar names, if that pod can hold the sidecar's certificate."""
     namespace, _, name = connection.node.partition("/")
     if namespace != connection.identity.namespace or not name:
@@ -41,8 +54,7 @@ async def _note(connection: Connection, store: Store) -> None:
         return
     account = (pod.get("spec") or {}).get("serviceAccountName") or "default"
     annotations = pod["metadata"].get("annotations") or {}
-    if account != connection.identity.service_account:
-        return
-    if annotations.get(labels.TRUST_BUNDLE) != connection.bundle_acknowledged:
-        patch = {"metadata": {"annotations": {labels.TRUST_BUNDLE: connection.bundle_acknowledged}}}
-        await store.patch(POD, namespace, name, patch)
+    if account == connection.identity.service_account and any(
+        annotations.get(name) != text for name, text in notes.items()
+    ):
+        await store.patch(POD, namespace, name, {"metadata": {"annotations": notes}})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lawflow.mesh.endpoint import SERVICE_NAME, ready_addresses
-from lawflow.mesh.passage import passage
+from lawflow.mesh.passage import passage, verdict
 from lawflow.mesh.sidecar import Identity, Passage, ServicePort, destination_of, source_of
 from lawflow.model.dataflow import DataFlow
 from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE, SERVICE, Kind
@@ -43,9 +43,9 @@ class World:
             return
         self._passages = None
         if kind is DATA_FLOW:
-            self._flows.pop(name, None)
+            before = self._flows.pop(name, None)
             if not gone and (flow := _flow(obj)) is not None:
-                self._flows[name] = flow
+                self._flows[name] = before if before and _is_edit_under_review(flow, before) else flow
         elif gone:
             self._services.pop(name, None)
         else:
@@ -112,6 +112,14 @@ class World:
                 if end is not None:
                     found[end].append(each)
         return dict(found)
+
+
+def _is_edit_under_review(flow: DataFlow, before: DataFlow) -> bool:
+    """Whether a flow that was judged is now another and not judged yet: what was lawful goes on until it is.
+
+    Closing it for the moments in between would fail requests at every edit.
+    """
+    return flow.metadata.uid == before.metadata.uid and verdict(flow) is None and verdict(before) is not None
 
 
 def _flow(obj: Mapping[str, Any]) -> DataFlow | None:

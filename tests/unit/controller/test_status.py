@@ -1,13 +1,15 @@
 """The status of a flow follows from the facts about it, and changes only where they do."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support import merchant
 
 from lawflow.controller.conditions import Observation, condition, conditions, transitions
-from lawflow.controller.status import WorkloadState, flow_status, invalid_status
+from lawflow.controller.enforcement import WorkloadState
+from lawflow.controller.status import flow_status, invalid_status
 from lawflow.law.example import FLOW
 from lawflow.model.dataflow import DataFlow
 from lawflow.model.parse import InvalidObjectError, parse
@@ -108,6 +110,22 @@ def test_one_pod_without_the_sidecar_is_enough_for_the_truth(opted_in: bool, rea
     assert said(found, "Ready") == ("False", reason)
     assert "1 of 2 pods of Deployment billing" in condition(found, "Enforced")["message"]
     assert [(each["enforced"], each["reason"]) for each in found["workloads"]] == [(True, ""), (False, reason)]
+
+
+def test_a_sidecar_that_rejects_its_configuration_is_told_with_envoys_reason() -> None:
+    half = replace(IN_FORCE, rejecting=1, rejection="no such cluster")
+    found = status(workloads=(half,))
+    assert said(found, "Enforced") == ("False", "PolicyRejected")
+    assert said(found, "Ready") == ("False", "PolicyRejected")
+    message = condition(found, "Enforced")["message"]
+    assert "1 of 2 pods of Deployment orders" in message
+    assert "no such cluster" in message
+
+
+def test_pods_that_are_older_than_the_flow_must_be_made_anew_to_reach_its_destination() -> None:
+    found = status(workloads=(replace(IN_FORCE, unaware=2),))
+    assert said(found, "Enforced") == ("False", "RestartRequired")
+    assert "2 of 2 pods of Deployment orders were made before this flow" in condition(found, "Enforced")["message"]
 
 
 def test_a_flow_that_the_other_side_does_not_accept_stalls_until_it_does() -> None:
