@@ -7,7 +7,7 @@ import json
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,14 @@ class Site:
 
     async def acknowledged(self, version: str) -> None:
         """Return once the pod says that its sidecar has taken the trust bundle."""
+        await self.noted(labels.TRUST_BUNDLE, lambda text: text == version)
+
+    async def noted(self, annotation: str, expected: Callable[[str | None], bool]) -> None:
+        """Return once an annotation of the pod is as expected."""
         async with asyncio.timeout(SECONDS):
             while True:
                 pod = await self.store.get(POD, self.namespace, POD_NAME)
-                if (pod or {})["metadata"].get("annotations", {}).get(labels.TRUST_BUNDLE) == version:
+                if expected((pod or {})["metadata"].get("annotations", {}).get(annotation)):
                     return
                 await asyncio.sleep(0.05)
 
@@ -188,6 +192,17 @@ async def test_the_pod_tells_which_trust_bundle_its_sidecar_took(site: Site) -> 
     wanted = {"apiVersion": "v1", "kind": "ConfigMap", **trust_bundle(site.namespace, both)}
     await site.store.apply(CONFIG_MAP, wanted, "test")
     await site.acknowledged(both.version)
+
+
+async def test_the_pod_tells_what_its_sidecar_rejects_for_as_long_as_it_does(site: Site) -> None:
+    await declare(site.store, site.namespace, "/invoices")
+    await site.acknowledged(site.bundle.version)
+    right = {"apiVersion": "v1", "kind": "ConfigMap", **trust_bundle(site.namespace, site.bundle)}
+    no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    await site.store.apply(CONFIG_MAP, {**right, "data": {**right["data"], BUNDLE_KEY: no_certificate}}, "test")
+    await site.noted(labels.POLICY_REJECTED, lambda text: "certificate" in (text or "").lower())
+    await site.store.apply(CONFIG_MAP, right, "test")
+    await site.noted(labels.POLICY_REJECTED, lambda text: text is None)
 
 
 async def test_health_and_metrics_tell_of_connected_sidecars(site: Site) -> None:

@@ -6,6 +6,7 @@ Each policy has a module that says why it is there; :mod:`lawflow.gate.cel` hold
 
 from lawflow.gate import (
     break_glass,
+    certificate_requests,
     declared_flows,
     flow_index,
     namespace_labels,
@@ -28,6 +29,7 @@ _POLICIES = (
     sidecar_genuine,
     sidecar_isolation,
     sidecar_access,
+    certificate_requests,
     namespace_labels,
     flow_index,
     break_glass,

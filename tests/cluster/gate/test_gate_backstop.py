@@ -263,7 +263,7 @@ def test_every_policy_is_free_of_type_errors(gate: Cluster) -> None:
         )
         status = gate.get("validatingadmissionpolicy", name)["status"]
         assert not status.get("typeChecking", {}).get("expressionWarnings")
-    assert len(ours) == 9
+    assert len(ours) == 10
 
 
 def failures(shop: Shop) -> list[str]:

@@ -231,6 +231,14 @@ def test_nobody_gets_into_a_sidecar(shop: Shop, node: kubelet.Node, command: str
     assert "lawflow-sidecar-access" not in passed.stderr
 
 
+def test_only_a_kubelet_asks_for_the_certificate_of_a_sidecar(shop: Shop, node: kubelet.Node) -> None:
+    bound = kubelet.bind(shop.cluster, node, shop.cluster.create(injected(shop.pod(LAWFUL))))
+    composed = kubelet.compose_pod_certificate_request(shop.cluster, node, bound, kubelet.volume_source(bound))
+
+    assert "only a kubelet asks lawflow.dev/" in shop.refusal(composed.request)
+    assert shop.refusal(composed.request, user=node.user) == ""
+
+
 @pytest.mark.parametrize(
     "debugger",
     [

@@ -51,7 +51,11 @@ def test_a_policy_fails_closed_and_explains_every_refusal(definition: Object) ->
 
 @pytest.mark.parametrize("binding", BINDINGS, ids=lambda one: one["metadata"]["name"])
 def test_a_binding_leaves_the_clusters_namespaces_and_lawflows_own_alone(binding: Object) -> None:
-    if binding["spec"]["policyName"] in ("lawflow-namespace-labels", "lawflow-flow-index"):
+    if binding["spec"]["policyName"] in (
+        "lawflow-namespace-labels",
+        "lawflow-flow-index",
+        "lawflow-certificate-requests",
+    ):
         return
     left_alone = {"kube-system", "kube-node-lease", "lawflow-system"}
     assert any(one["operator"] == "NotIn" and left_alone == set(one["values"]) for one in requirements(binding))
