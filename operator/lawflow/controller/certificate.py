@@ -8,6 +8,7 @@ from lawflow.controller.credential_secret import credential_secret, holds_roots,
 from lawflow.controller.events import announce
 from lawflow.controller.network_policy import MANAGED_BY
 from lawflow.controller.queue import Key
+from lawflow.controller.secret_readers import secret_readers
 from lawflow.controller.settings import Environment
 from lawflow.identity.credential import Credential, issue_credential
 from lawflow.identity.expiry import expiry_notice
@@ -22,6 +23,7 @@ from lawflow.model.sidecar import certificate_secret_name
 from lawflow.store.protocol import Object
 
 KIND = "ServiceAccountCertificate"
+EXPOSED = "SecretsReadable"
 READABLE = "whoever may read Secrets in this namespace can act as this service account: keep that right narrow"
 
 
@@ -59,7 +61,12 @@ async def reconcile(environment: Environment, namespace: str, service_account: s
     state = environment.authority[0]
     identity = SpiffeId(environment.settings.trust_domain, namespace, service_account)
     held = stored_credential(stored)
-    if held is None or stored is None or _stale(environment, stored, held, state, identity):
+    stale = held is None or stored is None or _stale(environment, stored, held, state, identity)
+    exposed = await _exposed(environment, key, name, ask=stale)
+    if exposed and held is None:
+        _conclude(environment, key, exposed)
+        return environment.now + dt.timedelta(minutes=1)
+    if held is None or stored is None or stale:
         held = issue_credential(
             state.issuer, identity, key=new_private_key(), now=environment.now, random=secrets.token_bytes,
             lifetime=environment.settings.credential_lifetime,
@@ -74,7 +81,7 @@ async def reconcile(environment: Environment, namespace: str, service_account: s
         once = f"{notice.reason}/{leaf.serial_number}"
         await announce(environment, reference, notice.event, notice.reason, notice.message, once=once)
     message = f"delivered in the Secret {name} and renewed at half life; {READABLE}"
-    _conclude(environment, key, Observation("CredentialsReady", notice.status, "Delivered", message))
+    _conclude(environment, key, exposed or Observation("CredentialsReady", notice.status, "Delivered", message))
     return renewal_time(leaf)
 
 
@@ -92,6 +99,26 @@ def needed(environment: Environment, namespace: str, service_account: str) -> bo
         for pod in world.live_pods(namespace)
         if labels.INJECTED in pod["metadata"]["annotations"]
     )
+
+
+async def _exposed(environment: Environment, key: tuple[str, str], name: str, *, ask: bool) -> Observation | None:
+    """What to say where workloads may read the Secret. No first certificate is delivered then; one that is in use is
+    renewed all the same, because taking it away would end what runs."""
+    if not environment.settings.guard_secrets:
+        return None
+    said = environment.credentials.get(key)
+    if said and not ask:
+        return said if said.reason == EXPOSED else None
+    namespace, account = key
+    accounts = {account, *(template.service_account for _, template in environment.world.workloads(namespace))}
+    readers = await secret_readers(environment.store, namespace, accounts, name)
+    if not readers:
+        return None
+    message = (
+        f"service account {', '.join(readers)} of this namespace may read the Secret {name}, and so act as {account}: "
+        "take the right to get and list Secrets away, or have certificates delivered as pod certificates"
+    )
+    return Observation("CredentialsReady", "False", EXPOSED, message)
 
 
 def _stale(

@@ -40,6 +40,8 @@ class Settings:
     """The day on which verdicts are given, for trials; the present day where there is none."""
     break_glass: dt.timedelta = dt.timedelta(hours=4)
     """How long a break-glass grant holds."""
+    guard_secrets: bool = True
+    """Whether to ask who may read Secrets before a certificate is put into one: a folder has nobody to ask."""
     network_policies: bool = True
     workers: int = 8
     """Objects that are reconciled at once; each waits for the API server most of its time."""

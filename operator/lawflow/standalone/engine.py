@@ -161,6 +161,7 @@ def _environment(settings: StandaloneSettings, store: FolderStore) -> Environmen
         bundle_settling=life,
         legal=settings.legal,
         disabled_rules=settings.disabled_rules,
+        guard_secrets=False,
         network_policies=False,
         workers=2,
         tick=min(dt.timedelta(seconds=5), life / 40),

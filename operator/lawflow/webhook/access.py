@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from lawflow.model.base import GROUP
-from lawflow.model.kinds import DATA_FLOW, Kind
+from lawflow.model.kinds import DATA_FLOW, SUBJECT_ACCESS_REVIEW
 from lawflow.store.protocol import Store, StoreError
 
-SUBJECT_ACCESS_REVIEW = Kind("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews", False)
 BYPASS = "bypass"
 
 REMEMBERED_SECONDS = 10.0

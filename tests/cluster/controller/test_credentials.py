@@ -104,6 +104,47 @@ async def test_a_secret_of_somebody_else_is_left_alone_and_named(store: Store, n
     assert await files(store, namespace, "lawflow-orders") == {"a": "b"}
 
 
+def let_all_workloads_read_secrets(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("create", "role", "readers", "--verb=get,list", "--resource=secrets", "-n", namespace)
+    group = f"--group=system:serviceaccounts:{namespace}"
+    cluster.kubectl("create", "rolebinding", "readers", "--role=readers", group, "-n", namespace)
+
+
+@pytest.mark.usefixtures("controller")
+async def test_no_certificate_is_delivered_where_workloads_may_read_secrets(
+    control_plane: Cluster, store: Store, namespace: str, acme: str, clock: Clock
+) -> None:
+    let_all_workloads_read_secrets(control_plane, namespace)
+    await store.create(DATA_CONTROLLER, merchant.data_controller(acme))
+    await store.create(DATASET, merchant.dataset(namespace, acme))
+    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme))
+    status = await flow_is(store, namespace, FLOW, "CredentialsReady", "False", "SecretsReadable")
+    message = condition(status, "CredentialsReady")["message"]
+    assert "service account orders of this namespace may read the Secret lawflow-orders" in message
+    assert condition(status, "Ready")["status"] == "False"
+    assert await store.get(SECRET, namespace, "lawflow-orders") is None
+    control_plane.kubectl("delete", "rolebinding", "readers", "-n", namespace)
+    clock.advance(dt.timedelta(minutes=2))
+    await until(lambda: leaf(store, namespace), "a certificate")
+    await flow_is(store, namespace, FLOW, "CredentialsReady", "True")
+
+
+@pytest.mark.usefixtures("controller")
+async def test_a_certificate_in_use_is_renewed_though_workloads_may_read_it_now_and_that_is_told(
+    control_plane: Cluster, store: Store, namespace: str, acme: str, clock: Clock
+) -> None:
+    await store.create(DATA_CONTROLLER, merchant.data_controller(acme))
+    await store.create(DATASET, merchant.dataset(namespace, acme))
+    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme))
+    first = await until(lambda: leaf(store, namespace), "a certificate")
+    let_all_workloads_read_secrets(control_plane, namespace)
+    clock.advance(dt.timedelta(minutes=40))
+    await flow_is(store, namespace, FLOW, "CredentialsReady", "False", "SecretsReadable")
+    second = await leaf(store, namespace)
+    assert second
+    assert second.serial_number != first.serial_number
+
+
 async def test_the_authority_outlives_the_controller(
     store: Store, settings: Settings, clock: Clock, namespace: str
 ) -> None:
