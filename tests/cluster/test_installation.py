@@ -253,9 +253,9 @@ def test_an_unlawful_workload_is_refused_in_words_and_with_every_server_dead_by_
     gated.server.start()
 
 
-def with_rights_of_a_hook(cluster: Cluster, template: str, account: str) -> User:
+def with_rights_of_a_hook(cluster: Cluster, template: str, account: str, *flags: str) -> User:
     """The service account of a hook's Job, with all its rights; the Job itself would wait for a kubelet."""
-    made = chart.objects(chart.rendered(f"--show-only=templates/{template}.yaml"))
+    made = chart.objects(chart.rendered(f"--show-only=templates/{template}.yaml", *flags))
     cluster.apply(*(each for each in made if each["kind"] != "Job"))
     return cluster.service_account(NAMESPACE, account)
 
@@ -304,12 +304,17 @@ def test_uninstalling_takes_the_gate_down_first_and_leaves_the_definitions_alone
     # What takes scaling their Deployments down in a real cluster.
     gated.controller.end()
     gated.server.end()
-    retiree = with_rights_of_a_hook(cluster, "retirement", "lawflow-retirement")
+    for name, ours_by_label in ("lawflow-orders", {"app.kubernetes.io/managed-by": "lawflow"}), ("lawflow-own", {}):
+        metadata = {"name": name, "namespace": "leaving", "labels": ours_by_label}
+        cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata})
+    retiree = with_rights_of_a_hook(cluster, "retirement", "lawflow-retirement", "--set=sidecar.delivery=secret")
     for _ in range(2):
         retired = gated.run(retiree, "retire", f"--namespace={NAMESPACE}")
         assert retired.returncode == 0, retired.stderr
     assert "lawflow.dev/index-ready" not in cluster.get("namespace", "leaving")["metadata"]["labels"]
     eventually(lambda: False in sidecars(cluster, "leaving"), "a pod without a sidecar")
+    assert cluster.get("flowindexes", "--all-namespaces")["items"] == []
+    assert [each["metadata"]["name"] for each in cluster.get("secrets", "-n", "leaving")["items"]] == ["lawflow-own"]
     ours = "--selector=app.kubernetes.io/part-of=lawflow"
     gone = "validatingadmissionpolicybindings,mutatingwebhookconfigurations,validatingwebhookconfigurations"
     assert cluster.get(gone, ours)["items"] == []

@@ -8,22 +8,29 @@ from pathlib import Path
 
 import click
 
+from lawflow.controller import certificate
 from lawflow.controller.network_policy import MANAGED_BY
 from lawflow.gate.policy import PART_OF
 from lawflow.identity.validity import rfc3339
 from lawflow.model import labels
+from lawflow.model.dataflow import DataFlow
 from lawflow.model.kinds import (
     ADMISSION_POLICY_BINDING,
     DAEMON_SET,
+    DATA_FLOW,
     DEPLOYMENT,
+    FLOW_INDEX,
     MUTATING_WEBHOOK_CONFIGURATION,
     NAMESPACE,
     NETWORK_POLICY,
     POD,
+    SECRET,
     STATEFUL_SET,
     VALIDATING_WEBHOOK_CONFIGURATION,
     Kind,
 )  # fmt: skip
+from lawflow.model.parse import InvalidObjectError, parse
+from lawflow.model.sidecar import certificate_secret_name
 from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import NotFoundError, Object, Store, StoreError
 
@@ -42,7 +49,10 @@ _GATE: tuple[Kind, ...] = (
 @click.option("--timeout", default=60.0, show_default=True, help="How long to wait for each step, in seconds.")
 @click.option("--kubeconfig", type=_FILE, help="Cluster to change; the pod's own by default.")
 def retire(namespace: str, timeout: float, kubeconfig: Path | None) -> int:
-    """Stop the controller, take the gate down, and restart workloads without sidecars. Twice does no harm."""
+    """Stop the controller, take the gate down, restart workloads without sidecars, and remove what Lawflow wrote.
+
+    Twice does no harm. DataFlows and other objects of yours stay.
+    """
 
     async def run() -> None:
         async with await KubernetesStore.connect(kubeconfig) as store:
@@ -51,6 +61,8 @@ def retire(namespace: str, timeout: float, kubeconfig: Path | None) -> int:
             await _remove_network_policies(store)
             await _remove_labels(store, timeout)
             await _restart_injected(store)
+            await _remove_certificates(store)
+            await _remove_indexes(store)
 
     try:
         asyncio.run(run())
@@ -120,6 +132,42 @@ async def _restart_injected(store: Store) -> None:
             with suppress(NotFoundError):
                 await store.patch(kind, metadata["namespace"], metadata["name"], patch)
                 click.echo(f"restarted {kind.name} {metadata['namespace']}/{metadata['name']} without sidecar")
+
+
+async def _remove_certificates(store: Store) -> None:
+    """By their names, so that no right to list Secrets is needed. Pods that still run keep the files."""
+    accounts = {key[1:] for flow in await _flows(store) for key in certificate.keys(flow)}
+    for pod in await store.list(POD):
+        if labels.INJECTED in (pod["metadata"].get("annotations") or {}):
+            accounts.add((pod["metadata"]["namespace"], (pod.get("spec") or {}).get("serviceAccountName") or "default"))
+    for namespace, account in sorted(accounts):
+        name = certificate_secret_name(account)
+        try:
+            secret = await store.get(SECRET, namespace, name)
+        except StoreError:
+            # Where certificates come as pod certificates, there is neither a Secret nor a right to look.
+            return
+        if secret and MANAGED_BY.items() <= _labels(secret).items():
+            await store.delete(SECRET, namespace, name)
+            click.echo(f"removed Secret {namespace}/{name}")
+
+
+async def _remove_indexes(store: Store) -> None:
+    """Nobody keeps them current any more."""
+    for index in await store.list(FLOW_INDEX):
+        metadata = index["metadata"]
+        await store.delete(FLOW_INDEX, metadata["namespace"], metadata["name"])
+        click.echo(f"removed FlowIndex {metadata['namespace']}/{metadata['name']}")
+
+
+async def _flows(store: Store) -> list[DataFlow]:
+    found = []
+    for obj in await store.list(DATA_FLOW):
+        with suppress(InvalidObjectError):
+            flow = parse(obj)
+            if isinstance(flow, DataFlow):
+                found.append(flow)
+    return found
 
 
 def _selects(workload: Object, pod: Object) -> bool:

@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._limits = server.limits
         self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)
         self._transport: Any = None
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Future[Response] | None = None
@@ -125,6 +125,8 @@ class Connection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         self._end()
+        # The parser holds this object: apart, both go at once, and no collector has to find them.
+        self._parser = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what came in; whatever is wrong ends in an answer and a closed connection."""

@@ -15,7 +15,7 @@ from tests.support.reviews import request
 pytestmark = [pytest.mark.cluster, pytest.mark.soak]
 
 WARM_UP, REVIEWS, SLICE = 10_000, 100_000, 10_000
-GROWTH_MEBIBYTES = 4.0
+GROWTH_MEBIBYTES = 1.5
 
 
 @pytest.fixture

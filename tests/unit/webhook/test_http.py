@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -245,3 +247,19 @@ async def test_draining_answers_what_is_under_way_and_closes_what_is_idle() -> N
         assert await busy.answer() == (200, b"waited\n")
         assert await busy.closed()
         await draining
+
+
+async def test_a_closed_connection_is_forgotten_without_the_garbage_collector() -> None:
+    async with serving() as served:
+        client = await served.connect()
+        client.send(post(b"x"))
+        await client.answer()
+        (connection,) = map(weakref.ref, served.server.connections)
+        gc.disable()
+        try:
+            await client.close()
+            async with asyncio.timeout(10):
+                while connection() is not None:  # noqa: ASYNC110 - nothing tells of it
+                    await asyncio.sleep(0.01)
+        finally:
+            gc.enable()
