@@ -61,13 +61,15 @@ class LocatedProblem:
 
     file: str
     line: int
+    """From 1; 0 for the file as a whole."""
     path: str
     message: str
     fix: str
 
     def __str__(self) -> str:
+        file = f"{self.file}:{self.line}" if self.line else self.file
         where = "" if self.path in ("", ".") else f"{self.path}: "
-        return f"{self.file}:{self.line}: {where}{self.message}; {self.fix}"
+        return f"{file}: {where}{self.message}; {self.fix}"
 
 
 @dataclass(frozen=True)

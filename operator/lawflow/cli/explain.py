@@ -1,5 +1,6 @@
 """``lawflow explain``: a rule in words."""
 
+import textwrap
 from collections.abc import Iterator
 
 import click
@@ -55,6 +56,11 @@ def _lines(text: RuleText, width: int) -> Iterator[str]:
         yield ""
         yield "A lawful flow with these changes fails it (paths below .spec):"
         for path, value in text.failing.items():
-            dumped = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, default_flow_style=True, width=10_000)
-            shown = "absent" if value is None else dumped.removesuffix("\n").removesuffix("\n...")
-            yield f"  {path}: {shown}"
+            if isinstance(value, dict | list) and value:
+                yield f"  {path}:"
+                block = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=width)
+                yield textwrap.indent(block.rstrip("\n"), " " * 4)
+            else:
+                dumped = yaml.safe_dump(value, allow_unicode=True, default_flow_style=True, width=10_000)
+                shown = "absent" if value is None else dumped.removesuffix("\n").removesuffix("\n...")
+                yield f"  {path}: {shown}"

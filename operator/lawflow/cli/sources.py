@@ -76,4 +76,4 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _unreadable(file: str, message: str, fix: str) -> LocatedProblem:
-    return LocatedProblem(file, 1, "", message, fix)
+    return LocatedProblem(file, 0, "", message, fix)

@@ -82,6 +82,8 @@ class Host:
         self._failed = False
         flows = await self._flows()
         found = topology.workloads([obj for kind in WORKLOAD_KINDS for obj in await self.store.list(kind)])
+        counted = f"{len(found)} workloads, {len(flows)} data flows; Ctrl-C ends it"
+        self._say("watching", str(self.store.folder), counted, once="watching")
         for problem in self.store.problems:
             self._say("problem", problem.file, str(problem), once=str(problem))
         await gate.opt_in(

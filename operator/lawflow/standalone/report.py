@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-EventKind = Literal["admitted", "denied", "warning", "ready", "ended", "rotated", "problem"]
+EventKind = Literal["watching", "admitted", "denied", "warning", "ready", "ended", "rotated", "problem"]
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def test_every_problem_of_unusable_input_is_told_with_place_and_fix(run: Run, tm
     assert lines[1].startswith(f"{tmp_path}/a.yaml:13: .spec.zzz: unknown field; ")
     assert lines[2].startswith(f"{tmp_path}/a.yaml:15: a document holds a list")
     assert lines[3].startswith(f"{tmp_path}/b.yml:1: not YAML")
-    assert lines[4].startswith(f"{tmp_path}/missing.yaml:1: no such file")
+    assert lines[4].startswith(f"{tmp_path}/missing.yaml: no such file")
     assert lines[5] == "Error: the input cannot be judged; 5 problems to correct first"
 
 
