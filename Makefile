@@ -6,7 +6,7 @@ LAWFLOW_CACHE ?= $(HOME)/.cache/lawflow
 export LAWFLOW_CACHE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format generate manifest wheel lock soak bench tools clean
+.PHONY: help demo test unit lint format generate manifest wheel lock soak kind bench tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ lock: .venv/installed ## take the newest versions of all dependencies
 
 soak: .venv/installed tools ## the long runs: 100,000 reviews, a minute of rotations
 	$(BIN)/pytest -m soak --override-ini=timeout=1800
+
+kind: .venv/installed ## the cluster tier on kind, with a kubelet and a scheduler; needs Docker
+	$(BIN)/python -m tests.support.kind
 
 bench: .venv/installed tools ## measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench.run

@@ -34,9 +34,13 @@ class User:
 class Cluster(ABC):
     """An API server, its users, and kubectl.
 
+    ``host`` is the address at which the API server reaches this host.
+
     No kubeconfig is ever looked up: every call names its own, and kubectl sees no KUBECONFIG. Every call blocks; a
     test with an event loop that has to go on meanwhile makes it by ``asyncio.to_thread``.
     """
+
+    host = "127.0.0.1"
 
     def __init__(self, directory: Path, connection: Object, admin: Object) -> None:
         """Keeps files in ``directory``; ``connection`` and ``admin`` are a kubeconfig's cluster and user entries."""
@@ -213,9 +217,13 @@ class Cluster(ABC):
 
 
 class BorrowedCluster(Cluster):
-    """A cluster that a user named in LAWFLOW_TEST_KUBECONFIG. Its processes are not ours to start or kill."""
+    """A cluster that a user named in LAWFLOW_TEST_KUBECONFIG. Its processes are not ours to start or kill.
+
+    LAWFLOW_TEST_HOST names this host's address as that cluster reaches it, if it is not on this host itself.
+    """
 
     def __init__(self, kubeconfig: Path) -> None:
+        self.host = os.environ.get("LAWFLOW_TEST_HOST", self.host)
         self._temporary = tempfile.TemporaryDirectory(prefix="lawflow-borrowed-cluster-")
         directory = Path(self._temporary.name)
         read = subprocess.run(

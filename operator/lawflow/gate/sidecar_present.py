@@ -7,6 +7,7 @@ without a sidecar then. The pod's controller tries again, and the pod starts onc
 from lawflow.gate import cel
 from lawflow.gate.policy import Policy, Validation, none_of, opted_in, rule
 from lawflow.gate.settings import GateSettings
+from lawflow.model import labels
 from lawflow.model.sidecar import CONTAINER
 
 _MESSAGE = (
@@ -26,7 +27,7 @@ def policy(settings: GateSettings) -> Policy:
         conditions={
             # The kubelet mirrors its static pods; refusing the mirror would only hide what runs already.
             "no-mirror-of-a-static-pod": 'request.userInfo.username.startsWith("system:node:") ? '
-            '!("kubernetes.io/config.mirror" in object.metadata.?annotations.orValue({})) : true',
+            f"!({cel.text(labels.MIRROR)} in object.metadata.?annotations.orValue({{}})) : true",
         },
         validations=[
             Validation(

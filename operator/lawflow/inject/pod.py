@@ -16,10 +16,6 @@ from lawflow.model import labels
 from lawflow.model.sidecar import Interception
 from lawflow.model.workload import Object, PodTemplate
 
-MIRROR = "kubernetes.io/config.mirror"
-"""Annotation of mirror pods, by which the kubelet reports static pods. The API server lets them have no service
-account, so there is no identity that claiming to be one would win."""
-
 
 def inject_pod(pod: Object, settings: InjectionSettings, identity_data: IdentityData) -> InjectionResult:
     """Put the sidecar into a pod.
@@ -28,7 +24,7 @@ def inject_pod(pod: Object, settings: InjectionSettings, identity_data: Identity
     the app are never touched. What comes out passes Pod Security ``restricted`` if the pod did.
     """
     annotations = _annotations(pod)
-    if MIRROR in annotations:
+    if labels.MIRROR in annotations:
         return Unchanged("mirror-pod")
     if reasons := guard(pod, settings):
         return Refused(reasons)

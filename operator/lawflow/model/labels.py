@@ -28,6 +28,9 @@ LOCAL_PORT = "lawflow.dev/local-port"
 """Pod template annotation, read by `lawflow up` alone: the port of 127.0.0.1 where the app listens on this host."""
 RETRY = "lawflow.dev/retry-at"
 """Workload annotation that the controller touches so that a refused pod is tried again at once."""
+MIRROR = "kubernetes.io/config.mirror"
+"""Kubernetes' own annotation of mirror pods, by which the kubelet reports static pods. The API server lets them have no
+service account, so there is no identity that claiming to be one would win."""
 
 
 def names(annotation: str | None) -> tuple[str, ...]:

@@ -90,3 +90,14 @@ def test_a_workload_that_only_names_the_flow_does_not_carry_it(world: World) -> 
     world.observe(POD, made)
     states = {state.name: state for state in workload_states(world, flow(world))}
     assert states["other"].reason == ""
+
+
+def test_a_static_pod_that_declares_the_flow_is_told_apart_since_nobody_could_refuse_it(world: World) -> None:
+    made = pod(serviceAccountName="")
+    node = {"kind": "Node", "name": "node-1", "controller": True}
+    annotations = {labels.MIRROR: "abc", labels.FLOWS: "to-billing"}
+    metadata = {"namespace": "shop", "name": "web-node-1", "ownerReferences": [node], "annotations": annotations}
+    world.observe(POD, {**made, "metadata": metadata, "status": {"phase": "Running"}, "kind": "Pod"})
+    states = {state.name: state for state in workload_states(world, flow(world))}
+    assert states["web-node-1"].reason == "StaticPod"
+    assert "run it as a DaemonSet" in states["web-node-1"].shortfall[1]
