@@ -17,6 +17,10 @@ from typing import Any
 HERE = Path(__file__).parent
 BENCHMARKS = ("law", "certificates", "admission", "propagation", "acknowledgement", "rotation", "memory")
 
+HEAD = """# Results
+
+`make bench` writes this page. Figures of one section come from one run."""
+
 
 def machine() -> str:
     """Processor, cores, memory, kernel and Python of this machine, in one line."""
@@ -72,8 +76,8 @@ def main() -> None:
         print(f"bench: {benchmark} …", file=sys.stderr, flush=True)
         stamp = dt.datetime.now(dt.UTC).date().isoformat()
         kept[benchmark] = section(benchmark) + f"\n\nMeasured {stamp} on {machine()}."
-    head = "# Results\n\n`make bench` and `make soak` write this page. Figures of one section come from one run."
-    results.write_text("\n\n".join([head, *(kept[name] for name in sorted(kept))]) + "\n")
+        # After each, so that what has been measured outlives a benchmark that fails.
+        results.write_text("\n\n".join([HEAD, *(kept[name] for name in sorted(kept))]) + "\n")
     print(f"bench: results are in {results.relative_to(HERE.parent)}", file=sys.stderr)
 
 

@@ -26,13 +26,21 @@ _WORKLOADS = frozenset(WORKLOAD_KINDS)
 
 
 def observe(environment: Environment, kind: Kind, obj: Object, *, deleted: bool = False) -> None:
-    """Take in one change, and have looked at what it concerns.
-
-    Writes of this process come here, too: when the watch tells of them later, the world knows them already, and what
-    differs from the state before would be missed.
-    """
+    """Take in one change, and have looked at what it concerns."""
     before = environment.world.observe(kind, obj, deleted=deleted)
     environment.queue.add(*affected(environment, kind, obj, before, deleted=deleted))
+
+
+def wrote(environment: Environment, kind: Kind, obj: Object) -> None:
+    """Take in what this process has written, and have looked at what it concerns.
+
+    When the watch tells of it later, the world knows it already, and what differs from the state before would be
+    missed. A write that changed nothing concerns nobody; a reconcile() that repeats one must not call itself.
+    """
+    metadata = obj["metadata"]
+    known = environment.world.get(kind, metadata.get("namespace", ""), metadata["name"])
+    if known is None or known["metadata"].get("resourceVersion") != metadata.get("resourceVersion"):
+        observe(environment, kind, obj)
 
 
 def affected(

@@ -3,7 +3,7 @@
 import datetime as dt
 from contextlib import suppress
 
-from lawflow.controller.affected import observe
+from lawflow.controller.affected import wrote
 from lawflow.controller.break_glass import expiry, grants
 from lawflow.controller.flow_index import changes, flow_index, index_object, verdict
 from lawflow.controller.receivers import write_network_policies
@@ -61,7 +61,7 @@ async def _write_genuine_sidecar(environment: Environment) -> None:
         wanted = index_object(settings.namespace, {**before, "sidecar": sidecar})
         # Where a reconcile of another namespace has made it in the meantime, it says the same.
         with suppress(ConflictError):
-            observe(environment, FLOW_INDEX, await _store_index(environment, held, wanted))
+            wrote(environment, FLOW_INDEX, await _store_index(environment, held, wanted))
 
 
 async def _write_index(environment: Environment, namespace: str) -> Object:
@@ -80,7 +80,7 @@ async def _write_index(environment: Environment, namespace: str) -> Object:
     await tell_of_deleted_flows(environment, namespace, held)
     await tell_of_grants(environment, namespace, wanted)
     if wanted["spec"] != before:
-        observe(environment, FLOW_INDEX, await _store_index(environment, held, wanted))
+        wrote(environment, FLOW_INDEX, await _store_index(environment, held, wanted))
     return wanted
 
 
@@ -103,7 +103,7 @@ async def _label(environment: Environment, namespace: Object, value: str | None)
             written = await environment.store.patch(NAMESPACE, "", metadata["name"], patch)
         except NotFoundError:
             return
-        observe(environment, NAMESPACE, written)
+        wrote(environment, NAMESPACE, written)
 
 
 async def _withdraw(environment: Environment, namespace: Object) -> None:
@@ -116,9 +116,10 @@ async def _withdraw(environment: Environment, namespace: Object) -> None:
         await write_network_policies(environment, name)
     await _label(environment, namespace, None)
     if index and "sidecar" in index["spec"]:
-        wanted = index_object(name, {"sidecar": index["spec"]["sidecar"]})
+        wanted = flow_index(name, [], {}, {})
+        wanted["spec"]["sidecar"] = index["spec"]["sidecar"]
         if wanted["spec"] != index["spec"]:
-            observe(environment, FLOW_INDEX, await _store_index(environment, index, wanted))
+            wrote(environment, FLOW_INDEX, await _store_index(environment, index, wanted))
     elif index:
         await environment.store.delete(FLOW_INDEX, name, INDEX_NAME)
 
@@ -140,7 +141,7 @@ async def _retry_refused(environment: Environment, namespace: str) -> dt.datetim
             patch = {"metadata": {"annotations": {labels.RETRY: retry_annotation(now)}}}
             try:
                 written = await environment.store.patch(kind, namespace, workload["metadata"]["name"], patch)
-                observe(environment, kind, written)
+                wrote(environment, kind, written)
             except NotFoundError:
                 continue
     return again

@@ -1,15 +1,20 @@
 """The controller against a real API server: verdicts, the gate's index, and what it does when things come and go."""
 
 import datetime as dt
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from tests.support import merchant
 from tests.support.cluster import Cluster
 from tests.support.controlling import Clock, events_about, flow_is, index_of, running, until, until_idle
 
+from lawflow.controller import namespace as namespace_kind
 from lawflow.controller.conditions import condition
-from lawflow.controller.settings import Settings
+from lawflow.controller.engine import Controller
+from lawflow.controller.settings import Environment, Settings
+from lawflow.controller.world import World
+from lawflow.inject.settings import InjectionSettings, SidecarRelease
 from lawflow.model import labels
 from lawflow.model.flow_index import INDEX_NAME
 from lawflow.model.kinds import (
@@ -180,6 +185,30 @@ async def test_an_index_that_somebody_changed_or_removed_is_put_right(store: Sto
     await index_of(store, namespace, lambda spec: spec["lawful"] == "" and FLOW in spec["unlawful"])
     await store.delete(FLOW_INDEX, namespace, INDEX_NAME)
     await index_of(store, namespace, lambda spec: FLOW in spec["unlawful"])
+
+
+async def test_what_lawflow_writes_into_its_own_namespace_is_written_once(
+    store: Store, settings: Settings, clock: Clock, namespace: str
+) -> None:
+    class Counting:
+        writes = 0
+
+        def __getattr__(self, name: str) -> Any:
+            self.writes += name in ("apply", "create", "delete", "patch")
+            return getattr(store, name)
+
+    counting = Counting()
+    injection = InjectionSettings(SidecarRelease("0.1.0", "lawflow/sidecar:0.1.0", "{}"))
+    environment = Environment(cast("Store", counting), World(), replace(settings, injection=injection), clock)
+    await Controller(environment).resync()
+    await namespace_kind.reconcile(environment, "", namespace)
+    index = await store.get(FLOW_INDEX, namespace, INDEX_NAME)
+    assert index
+    assert index["spec"]["sidecar"]["images"] == ["lawflow/sidecar:0.1.0"]
+    first = counting.writes
+    for _ in range(3):
+        await namespace_kind.reconcile(environment, "", namespace)
+    assert counting.writes == first
 
 
 @pytest.mark.usefixtures("controller")
