@@ -4,9 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 LAWFLOW_CACHE ?= $(HOME)/.cache/lawflow
 export LAWFLOW_CACHE
+CARGO := cd sidecar && CARGO_TARGET_DIR=$(LAWFLOW_CACHE)/sidecar cargo
+# Where there is no cargo, the sidecar's crates are left out aloud; in CI that is a failure.
+WITH_CARGO = command -v cargo >/dev/null || { echo "skipped: the crates in sidecar/ need cargo (https://rustup.rs)" >&2; test "$${CI:-}" != true; exit; };
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format generate manifest wheel lock soak kind bench tools clean
+.PHONY: help demo test unit rust lint format generate manifest wheel lock soak kind bench tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -14,14 +17,19 @@ help: ## list the targets
 demo: .venv/installed ## two services, one lawful flow, real Envoys, certificates rotating under load; ends within a minute
 	$(BIN)/lawflow demo
 
-test: .venv/installed tools ## all tests: unit, real Envoy, real API server
+test: .venv/installed tools rust ## all tests: the sidecar's crates, unit, real Envoy, real API server
 	$(BIN)/pytest -m unit --numprocesses=2 --dist=loadfile --cov --cov-report=
 	$(BIN)/pytest -m '(envoy or cluster) and not soak' --cov --cov-append --cov-report=term
 
 unit: .venv/installed ## the fast tests alone
 	$(BIN)/pytest -m unit
 
-lint: .venv/installed ## ruff, mypy strict, the layers
+rust: ## the tests of the sidecar's crates
+	@$(WITH_CARGO) $(CARGO) test --release --locked --quiet
+
+lint: .venv/installed ## ruff, mypy strict, the layers; rustfmt and clippy
+	@$(WITH_CARGO) $(CARGO) fmt --check
+	@$(WITH_CARGO) $(CARGO) clippy --release --locked --quiet --all-targets -- --deny warnings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

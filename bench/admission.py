@@ -6,7 +6,10 @@ the driver itself do not count. Then pods are created through the API server, tw
 webhooks, with one that gives every pod the same patch unseen, with ours, and with ours and the policies. All in one run
 on one API server, in small rounds that take turns, so that what else the machine does burdens all alike. The clients
 either take even turns, or create all at the same moment, which two cores can only work off one after the other.
-Prints JSON lines.
+
+What bounds it: a plain injector, which looks at nothing, adds more than half of what ours adds. It is the API server's
+own work for the call and for a larger pod. All at once, that alone exceeds ten milliseconds at the 99th percentile on
+two cores. Prints JSON lines.
 """
 
 import asyncio

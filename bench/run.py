@@ -5,17 +5,19 @@ process of its own, so that none warms or burdens another.
 """
 
 import datetime as dt
+import inspect
 import json
 import os
 import platform
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("law", "certificates", "admission", "propagation", "acknowledgement", "rotation", "memory")
+BENCHMARKS = ("law", "minimize", "certificates", "admission", "propagation", "acknowledgement", "rotation", "memory")
 
 HEAD = """# Results
 
@@ -58,7 +60,8 @@ def rows(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def section(benchmark: str) -> str:
     """The Markdown section of one benchmark."""
-    lines = [f"## {benchmark}", "", "| figure | value |", "|---|---|"]
+    told = inspect.cleandoc(import_module(f"bench.{benchmark}").__doc__ or "")
+    lines = [f"## {benchmark}", "", told, "", "| figure | value |", "|---|---|"]
     for figure in figures(benchmark):
         lines += [f"| {path.replace('_', ' ')} | {value} |" for path, value in rows(figure)]
     return "\n".join(lines)

@@ -13,7 +13,6 @@ from lawflow.controller.network_policy import MANAGED_BY
 from lawflow.gate.policy import PART_OF
 from lawflow.identity.validity import rfc3339
 from lawflow.model import labels
-from lawflow.model.dataflow import DataFlow
 from lawflow.model.kinds import (
     ADMISSION_POLICY_BINDING,
     DAEMON_SET,
@@ -29,7 +28,7 @@ from lawflow.model.kinds import (
     VALIDATING_WEBHOOK_CONFIGURATION,
     Kind,
 )  # fmt: skip
-from lawflow.model.parse import InvalidObjectError, parse
+from lawflow.model.parse import data_flows
 from lawflow.model.sidecar import certificate_secret_name
 from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import NotFoundError, Object, Store, StoreError
@@ -136,7 +135,7 @@ async def _restart_injected(store: Store) -> None:
 
 async def _remove_certificates(store: Store) -> None:
     """By their names, so that no right to list Secrets is needed. Pods that still run keep the files."""
-    accounts = {key[1:] for flow in await _flows(store) for key in certificate.keys(flow)}
+    accounts = {key[1:] for flow in data_flows(await store.list(DATA_FLOW)) for key in certificate.keys(flow)}
     for pod in await store.list(POD):
         if labels.INJECTED in (pod["metadata"].get("annotations") or {}):
             accounts.add((pod["metadata"]["namespace"], (pod.get("spec") or {}).get("serviceAccountName") or "default"))
@@ -158,16 +157,6 @@ async def _remove_indexes(store: Store) -> None:
         metadata = index["metadata"]
         await store.delete(FLOW_INDEX, metadata["namespace"], metadata["name"])
         click.echo(f"removed FlowIndex {metadata['namespace']}/{metadata['name']}")
-
-
-async def _flows(store: Store) -> list[DataFlow]:
-    found = []
-    for obj in await store.list(DATA_FLOW):
-        with suppress(InvalidObjectError):
-            flow = parse(obj)
-            if isinstance(flow, DataFlow):
-                found.append(flow)
-    return found
 
 
 def _selects(workload: Object, pod: Object) -> bool:

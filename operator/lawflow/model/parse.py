@@ -1,7 +1,8 @@
 """Plain objects to types; what does not fit becomes problems with a path and a fix, never a traceback."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -12,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from lawflow.model import constraint
 from lawflow.model.base import API_VERSION, CustomResource
+from lawflow.model.dataflow import DataFlow
 from lawflow.model.kinds import CUSTOM_KINDS, CustomKind
 from lawflow.model.schema import custom_resource_definition
 
@@ -51,6 +53,17 @@ def parse(obj: Mapping[str, Any]) -> CustomResource:
         return kind.model.model_validate_json(json.dumps(obj, default=_plain), strict=True)
     except ValidationError as error:
         raise InvalidObjectError([_problem(kind, details) for details in error.errors(include_url=False)]) from None
+
+
+def data_flows(objects: Iterable[Mapping[str, Any]]) -> list[DataFlow]:
+    """Those of the objects that are DataFlows and fit their schema, in order."""
+    found = []
+    for obj in objects:
+        with suppress(InvalidObjectError):
+            flow = parse(obj)
+            if isinstance(flow, DataFlow):
+                found.append(flow)
+    return found
 
 
 def _plain(value: object) -> object:

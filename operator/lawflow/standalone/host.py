@@ -19,7 +19,7 @@ from lawflow.model.kinds import (
     SERVICE,
     WORKLOAD_KINDS,
 )  # fmt: skip
-from lawflow.model.parse import InvalidObjectError, parse
+from lawflow.model.parse import data_flows
 from lawflow.model.sidecar import certificate_secret_name
 from lawflow.standalone import gate, topology
 from lawflow.standalone.envoy import EnvoyError
@@ -80,7 +80,7 @@ class Host:
     async def look(self) -> None:
         """Bring the host to what the folder says now."""
         self._failed = False
-        flows = await self._flows()
+        flows = data_flows(await self.store.list(DATA_FLOW))
         found = topology.workloads([obj for kind in WORKLOAD_KINDS for obj in await self.store.list(kind)])
         counted = f"{len(found)} workloads, {len(flows)} data flows; Ctrl-C ends it"
         self._say("watching", str(self.store.folder), counted, once="watching")
@@ -100,15 +100,6 @@ class Host:
         for identity, sidecar in self.sidecars.running.items():
             if sidecar.ready.is_set():
                 self._tell_ready(identity, flows)
-
-    async def _flows(self) -> list[DataFlow]:
-        found = []
-        for obj in await self.store.list(DATA_FLOW):
-            with contextlib.suppress(InvalidObjectError):
-                flow = parse(obj)
-                if isinstance(flow, DataFlow):
-                    found.append(flow)
-        return found
 
     async def _admit(self, found: list[Workload]) -> list[Workload]:
         """Ask the gate about workloads that are new, were changed, or were refused before.

@@ -1,0 +1,75 @@
+//! How far plain bytes go: eight at a time, in safe code.
+//!
+//! Inside a string three kinds of byte matter: the quote, the backslash, and control characters. For a word `w` of
+//! eight bytes, `(w ^ (LOW * b)) - LOW & !(..) & HIGH` has the high bit of the first byte that equals `b` (and maybe of
+//! some after it, which do not matter, because the first is what is asked for); `w - LOW * 0x20 & !w & HIGH` that of the
+//! first byte below 0x20. See Hacker's Delight, section 6-1.
+
+const LOW: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// How many bytes at the start of `bytes` are plain text of a string: no quote, no backslash, no control character.
+#[inline]
+pub fn plain_text(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return number * 8 + (special.trailing_zeros() / 8) as usize;
+        }
+    }
+    let tail = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+    words.len() * 8 + tail.unwrap_or(rest.len())
+}
+
+#[inline]
+fn special_bytes(word: u64) -> u64 {
+    let equals = |byte: u8| {
+        let difference = word ^ (LOW * u64::from(byte));
+        difference.wrapping_sub(LOW) & !difference
+    };
+    let control = word.wrapping_sub(LOW * 0x20) & !word;
+    (equals(b'"') | equals(b'\\') | control) & HIGH
+}
+
+/// How many bytes at the start of `bytes` are white space of JSON.
+#[inline]
+pub fn white_space(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).unwrap_or(bytes.len())
+}
+
+/// How many bytes at the start of `bytes` are decimal digits.
+#[inline]
+pub fn digits(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_special_byte_ends_plain_text_wherever_it_stands() {
+        for length in 0..40 {
+            for special in [b'"', b'\\', 0, 0x1f] {
+                for plain in [b'a', b' ', 0x7f, 0x80, 0xff, b'!', b'#', b'[', b']'] {
+                    let mut bytes = vec![plain; length];
+                    assert_eq!(plain_text(&bytes), length);
+                    for position in 0..length {
+                        bytes[position] = special;
+                        assert_eq!(plain_text(&bytes), position, "{special:#x} at {position} of {length}");
+                        bytes[position] = plain;
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_single_byte_is_judged_as_rfc_8259_says() {
+        for byte in 0..=255_u8 {
+            let plain = byte >= 0x20 && byte != b'"' && byte != b'\\';
+            assert_eq!(plain_text(&[byte; 8]), if plain { 8 } else { 0 }, "{byte:#x}");
+        }
+    }
+}

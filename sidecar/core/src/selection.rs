@@ -1,0 +1,269 @@
+//! Which fields pass: an allow-list of JSON Pointers (RFC 6901), made into a tree that is walked along a document.
+//!
+//! A pointer names a leaf. In it `*` stands for one level (every element of an array, every name of a map), `/**` at
+//! the end for everything below, and `~2` for a literal star; `~0` and `~1` are those of the RFC. What `*` lets
+//! through also passes under a name that stands beside it, so the tree never has to try two ways: every named member
+//! holds what its star would have given it.
+
+use std::fmt;
+
+/// A node of the tree, by its place in [`Selection::nodes`].
+pub(crate) type NodeId = u32;
+
+/// What may pass below a member or an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Child {
+    /// Nothing.
+    None,
+    /// What the node says. `member` numbers it among its parent's members; a star has no number.
+    Node { id: NodeId, member: Option<u32> },
+}
+
+/// An allow-list of fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    nodes: Vec<Node>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// By name, in order of their bytes.
+    members: Vec<(Box<[u8]>, NodeId)>,
+    star: Option<NodeId>,
+    /// A single value passes here.
+    pub(crate) leaf: bool,
+    /// Everything passes from here on.
+    pub(crate) subtree: bool,
+}
+
+/// A text that is no pointer of a selection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PointerError {
+    pointer: String,
+    reason: &'static str,
+}
+
+impl fmt::Display for PointerError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} is no pointer: {}", self.pointer, self.reason)
+    }
+}
+
+impl std::error::Error for PointerError {}
+
+/// A pointer's tokens, as trees are built from them.
+#[derive(Clone, Debug, Default)]
+struct Sketch {
+    members: std::collections::BTreeMap<Vec<u8>, Sketch>,
+    star: Option<Box<Sketch>>,
+    leaf: bool,
+    subtree: bool,
+}
+
+enum Token {
+    Name(Vec<u8>),
+    Star,
+    Rest,
+}
+
+impl Selection {
+    /// The allow-list of these pointers; none of them lets nothing through.
+    ///
+    /// # Errors
+    ///
+    /// [`PointerError`] for a text that does not begin with a slash, holds an unknown escape, or goes on after `**`.
+    pub fn new<'p>(pointers: impl IntoIterator<Item = &'p str>) -> Result<Self, PointerError> {
+        let mut root = Sketch::default();
+        for pointer in pointers {
+            root.add(&tokens(pointer)?);
+        }
+        root.give_stars_to_members();
+        let mut selection = Self::default();
+        selection.place(&root);
+        Ok(selection)
+    }
+
+    pub(crate) const ROOT: NodeId = 0;
+
+    #[inline]
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id as usize]
+    }
+
+    /// What may pass under a name of an object.
+    #[inline]
+    pub(crate) fn member(&self, id: NodeId, name: &[u8]) -> Child {
+        let node = self.node(id);
+        match node.members.binary_search_by(|(known, _)| known.as_ref().cmp(name)) {
+            Ok(place) => Child::Node { id: node.members[place].1, member: u32::try_from(place).ok() },
+            Err(_) => node.star(),
+        }
+    }
+
+    /// What may pass in an array. A name never stands for a place: places shift when others are dropped.
+    #[inline]
+    pub(crate) fn element(&self, id: NodeId) -> Child {
+        self.node(id).star()
+    }
+
+    fn place(&mut self, sketch: &Sketch) -> NodeId {
+        let id = self.nodes.len();
+        self.nodes.push(Node { leaf: sketch.leaf, subtree: sketch.subtree, ..Node::default() });
+        let members =
+            sketch.members.iter().map(|(name, below)| (name.clone().into_boxed_slice(), self.place(below))).collect();
+        let star = sketch.star.as_deref().map(|below| self.place(below));
+        self.nodes[id].members = members;
+        self.nodes[id].star = star;
+        NodeId::try_from(id).unwrap_or(NodeId::MAX)
+    }
+}
+
+impl Node {
+    /// Whether anything can pass inside a container.
+    #[inline]
+    pub(crate) fn is_inner(&self) -> bool {
+        !self.members.is_empty() || self.star.is_some()
+    }
+
+    #[inline]
+    fn star(&self) -> Child {
+        self.star.map_or(Child::None, |id| Child::Node { id, member: None })
+    }
+}
+
+impl Sketch {
+    fn add(&mut self, tokens: &[Token]) {
+        match tokens {
+            [] => self.leaf = true,
+            [Token::Rest, ..] => {
+                self.leaf = true;
+                self.subtree = true;
+            }
+            [Token::Star, rest @ ..] => self.star.get_or_insert_default().add(rest),
+            [Token::Name(name), rest @ ..] => self.members.entry(name.clone()).or_default().add(rest),
+        }
+    }
+
+    fn give_stars_to_members(&mut self) {
+        if let Some(star) = &self.star {
+            for member in self.members.values_mut() {
+                member.merge(star);
+            }
+        }
+        self.members.values_mut().chain(self.star.as_deref_mut()).for_each(Self::give_stars_to_members);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.leaf |= other.leaf;
+        self.subtree |= other.subtree;
+        for (name, below) in &other.members {
+            self.members.entry(name.clone()).or_default().merge(below);
+        }
+        if let Some(star) = &other.star {
+            self.star.get_or_insert_default().merge(star);
+        }
+    }
+}
+
+fn tokens(pointer: &str) -> Result<Vec<Token>, PointerError> {
+    let wrong = |reason| PointerError { pointer: pointer.to_owned(), reason };
+    let Some(path) = pointer.strip_prefix('/') else {
+        return if pointer.is_empty() { Ok(Vec::new()) } else { Err(wrong("it does not begin with a slash")) };
+    };
+    let mut found = Vec::new();
+    let mut parts = path.split('/').peekable();
+    while let Some(part) = parts.next() {
+        found.push(match part {
+            "*" => Token::Star,
+            "**" if parts.peek().is_some() => return Err(wrong("** ends a pointer")),
+            "**" => Token::Rest,
+            name => Token::Name(unescaped(name).ok_or_else(|| wrong("after ~ stands 0, 1 or 2"))?),
+        });
+    }
+    Ok(found)
+}
+
+fn unescaped(name: &str) -> Option<Vec<u8>> {
+    let mut found = Vec::with_capacity(name.len());
+    let mut bytes = name.bytes();
+    while let Some(byte) = bytes.next() {
+        found.push(match byte {
+            b'~' => match bytes.next()? {
+                b'0' => b'~',
+                b'1' => b'/',
+                b'2' => b'*',
+                _ => return None,
+            },
+            other => other,
+        });
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passes(pointers: &[&str], path: &[&str]) -> bool {
+        let selection = Selection::new(pointers.iter().copied()).unwrap();
+        let mut id = Selection::ROOT;
+        for name in path {
+            if selection.node(id).subtree {
+                return true;
+            }
+            match selection.member(id, name.as_bytes()) {
+                Child::None => return false,
+                Child::Node { id: below, .. } => id = below,
+            }
+        }
+        selection.node(id).leaf
+    }
+
+    #[test]
+    fn a_pointer_lets_its_own_leaf_through_and_no_other() {
+        assert!(passes(&["/customer/id"], &["customer", "id"]));
+        for path in [&["customer"][..], &["id"], &["customer", "name"], &["customer", "id", "more"], &[]] {
+            assert!(!passes(&["/customer/id"], path), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_star_is_one_level_and_two_are_all() {
+        assert!(passes(&["/a/*/b"], &["a", "any", "b"]));
+        assert!(!passes(&["/a/*/b"], &["a", "any", "other", "b"]));
+        assert!(passes(&["/a/**"], &["a", "any", "other", "b"]));
+        assert!(!passes(&["/a/**"], &["b"]));
+    }
+
+    #[test]
+    fn a_name_beside_a_star_passes_what_either_lets_through() {
+        let both = ["/m/*/sku", "/m/first/price", "/m/*/*/deep", "/m/first/x/y"];
+        assert!(passes(&both, &["m", "first", "sku"]));
+        assert!(passes(&both, &["m", "first", "price"]));
+        assert!(!passes(&both, &["m", "second", "price"]));
+        assert!(passes(&both, &["m", "first", "x", "deep"]));
+        assert!(passes(&both, &["m", "first", "x", "y"]));
+    }
+
+    #[test]
+    fn escapes_are_those_of_the_rfc_and_one_for_the_star() {
+        assert!(passes(&["/a~1b/m~0n/~2"], &["a/b", "m~n", "*"]));
+        assert!(!passes(&["/~2"], &["other"]));
+        assert!(passes(&["/"], &[""]));
+        assert!(passes(&[""], &[]));
+    }
+
+    #[test]
+    fn what_is_no_pointer_is_refused_with_its_reason() {
+        for (text, reason) in [("a", "slash"), ("/a~", "after ~"), ("/a~3", "after ~"), ("/**/a", "** ends")] {
+            let error = Selection::new([text]).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_every_element_of_an_array_and_a_number_for_none() {
+        assert_eq!(Selection::new(["/1"]).unwrap().element(0), Child::None);
+        assert!(matches!(Selection::new(["/*"]).unwrap().element(0), Child::Node { member: None, .. }));
+    }
+}
