@@ -60,8 +60,9 @@ struct Container {
     has_output: bool,
     /// Declared members that have come, a bit each.
     seen: u64,
-    /// Hashes of all other names that pass and have come.
-    seen_names: Option<HashSet<u64>>,
+    /// Hashes of all other names that pass and have come. In a box, since most containers have none.
+    #[allow(clippy::box_collection)]
+    seen_names: Option<Box<HashSet<u64>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +185,7 @@ impl<'s> JsonFilter<'s> {
                 Expected::InName(escape) => self.inside_name(escape, at, &mut name, chunk)?,
                 Expected::Number(number) => self.number(number, at, &mut run)?,
                 Expected::Literal(rest) => self.literal(rest, at, &mut run)?,
+                Expected::Name { .. } if chunk[at] == b'"' => self.member(at, &mut run, &mut name, out)?,
                 _ => self.structure(at, &mut run, &mut name, out)?,
             };
         }
@@ -226,6 +228,27 @@ impl<'s> JsonFilter<'s> {
         if self.name.len() > self.limits.name_bytes { Err(Refusal::NameLength) } else { Ok(()) }
     }
 
+    /// A name as most are written, in one go: no escape in it, whole in the chunk, the colon and the value behind it.
+    #[inline]
+    fn member(
+        &mut self,
+        at: usize,
+        run: &mut Run<'_>,
+        name: &mut std::ops::Range<usize>,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, Refusal> {
+        let end = at + 1 + plain_text(&run.chunk[at + 1..]);
+        let Some(&[b'"', b':', first]) = run.chunk.get(end..end + 3) else { return self.structure(at, run, name, out) };
+        if end + 1 - at > self.limits.name_bytes || matches!(first, b' ' | b'\n' | b'\r' | b'\t') {
+            return self.structure(at, run, name, out);
+        }
+        self.name.clear();
+        *name = at..end + 1;
+        self.child = self.named(&run.chunk[at + 1..end])?;
+        self.value(first, end + 2, run, name, out)?;
+        Ok(end + 3)
+    }
+
     /// White space, punctuation, and the first byte of everything else.
     #[inline]
     fn structure(
@@ -252,8 +275,8 @@ impl<'s> JsonFilter<'s> {
                 Some(_) => self.expected = Expected::Value { or_end: false },
                 None => return Err(Refusal::TrailingBytes),
             },
-            (Expected::AfterValue | Expected::Name { or_end: true }, b'}') => self.close(true, at, run)?,
-            (Expected::AfterValue | Expected::Value { or_end: true }, b']') => self.close(false, at, run)?,
+            (Expected::AfterValue | Expected::Name { or_end: true }, b'}') => return self.close(true, at, run),
+            (Expected::AfterValue | Expected::Value { or_end: true }, b']') => return self.close(false, at, run),
             (Expected::Value { .. }, _) => self.value(byte, at, run, name, out)?,
             (Expected::AfterValue, _) if self.containers.is_empty() => return Err(Refusal::TrailingBytes),
             _ => return Err(Refusal::Syntax),
@@ -342,33 +365,45 @@ impl<'s> JsonFilter<'s> {
     }
 
     #[inline]
-    fn close(&mut self, is_object: bool, at: usize, run: &mut Run<'_>) -> Result<(), Refusal> {
+    fn close(&mut self, is_object: bool, at: usize, run: &mut Run<'_>) -> Result<usize, Refusal> {
         match self.containers.pop() {
             Some(container) if container.is_object == is_object => {
                 if container.fate != Fate::Dropped {
                     run.start.get_or_insert(at);
                 }
-                self.value_ended(at + 1, run);
-                Ok(())
+                Ok(self.value_ended(at + 1, run))
             }
             Some(_) => Err(Refusal::Syntax),
             None => Err(Refusal::TrailingBytes),
         }
     }
 
+    /// Takes a comma with it where one follows at once. Returns the next place.
     #[inline]
-    fn value_ended(&mut self, at: usize, run: &mut Run<'_>) {
+    fn value_ended(&mut self, at: usize, run: &mut Run<'_>) -> usize {
         run.firm = at;
         self.expected = Expected::AfterValue;
+        if let (Some(b','), Some(container)) = (run.chunk.get(at), self.containers.last()) {
+            self.expected = match container.is_object {
+                true => Expected::Name { or_end: false },
+                false => Expected::Value { or_end: false },
+            };
+            return at + 1;
+        }
+        at
     }
 
     #[inline]
     fn string(&mut self, escape: Escape, at: usize, run: &mut Run<'_>) -> Result<usize, Refusal> {
-        let (escape, at) = text(escape, run.chunk, at)?;
-        match escape {
-            None => self.value_ended(at, run),
-            Some(escape) => self.expected = Expected::String(escape),
+        if escape == Escape::Text {
+            let end = at + plain_text(&run.chunk[at..]);
+            if run.chunk.get(end) == Some(&b'"') {
+                return Ok(self.value_ended(end + 1, run));
+            }
         }
+        let (escape, at) = text(escape, run.chunk, at)?;
+        let Some(escape) = escape else { return Ok(self.value_ended(at, run)) };
+        self.expected = Expected::String(escape);
         Ok(at)
     }
 
@@ -391,36 +426,24 @@ impl<'s> JsonFilter<'s> {
         if self.name.len() + here.len() > self.limits.name_bytes {
             return Err(Refusal::NameLength);
         }
-        if self.name.is_empty() {
-            self.child = self.named(here)?;
-        } else {
-            let whole = [self.name.as_slice(), here].concat();
-            self.child = self.named(&whole)?;
-        }
+        let whole = [self.name.as_slice(), here].concat();
+        self.child = self.named(&unescaped(&whole[1..whole.len() - 1]))?;
         Ok(at)
     }
 
-    /// What may pass under a name as it was written, quotes and all.
+    /// What may pass under a name.
     #[inline]
-    fn named(&mut self, written: &[u8]) -> Result<Child, Refusal> {
+    fn named(&mut self, name: &[u8]) -> Result<Child, Refusal> {
         let Some(container) = self.containers.last_mut() else { return Ok(Child::None) };
-        if container.fate == Fate::Dropped {
-            return Ok(Child::None);
-        }
-        let inside = &written[1..written.len() - 1];
-        let decoded;
-        let name = if inside.contains(&b'\\') {
-            decoded = unescaped(inside);
-            decoded.as_slice()
-        } else {
-            inside
-        };
         let child = match container.fate {
-            Fate::Filtered(id) => self.selection.member(id, name),
-            _ => Child::None,
+            Fate::Dropped => return Ok(Child::None),
+            Fate::Passes => Child::None,
+            Fate::Filtered(id) => match self.selection.member(id, name) {
+                Child::None => return Ok(Child::None),
+                child @ Child::Node { .. } => child,
+            },
         };
         match child {
-            Child::None if matches!(container.fate, Fate::Filtered(_)) => return Ok(child),
             Child::Node { member: Some(member @ 0..64), .. } => {
                 let bit = 1 << member;
                 if container.seen & bit != 0 {
@@ -452,10 +475,7 @@ impl<'s> JsonFilter<'s> {
                         at += digits(&run.chunk[at..]);
                     }
                 }
-                None if number.may_end() => {
-                    self.value_ended(at, run);
-                    return Ok(at);
-                }
+                None if number.may_end() => return Ok(self.value_ended(at, run)),
                 None => return Err(Refusal::Syntax),
             }
         }
@@ -471,10 +491,9 @@ impl<'s> JsonFilter<'s> {
             return Err(Refusal::Syntax);
         }
         if common == rest.len() {
-            self.value_ended(at + common, run);
-        } else {
-            self.expected = Expected::Literal(&rest[common..]);
+            return Ok(self.value_ended(at + common, run));
         }
+        self.expected = Expected::Literal(&rest[common..]);
         Ok(at + common)
     }
 }

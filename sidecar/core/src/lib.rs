@@ -7,6 +7,7 @@
 
 mod filter;
 mod form;
+mod names;
 mod refusal;
 mod scan;
 mod selection;

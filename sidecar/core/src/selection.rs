@@ -7,8 +7,10 @@
 
 use std::fmt;
 
+use crate::names::Names;
+
 /// A node of the tree, by its place in [`Selection::nodes`].
-pub(crate) type NodeId = u32;
+pub type NodeId = u32;
 
 /// What may pass below a member or an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +29,7 @@ pub struct Selection {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Node {
-    /// By name, in order of their bytes.
-    members: Vec<(Box<[u8]>, NodeId)>,
+    members: Names,
     star: Option<NodeId>,
     /// A single value passes here.
     pub(crate) leaf: bool,
@@ -94,9 +95,9 @@ impl Selection {
     #[inline]
     pub(crate) fn member(&self, id: NodeId, name: &[u8]) -> Child {
         let node = self.node(id);
-        match node.members.binary_search_by(|(known, _)| known.as_ref().cmp(name)) {
-            Ok(place) => Child::Node { id: node.members[place].1, member: u32::try_from(place).ok() },
-            Err(_) => node.star(),
+        match node.members.get(name) {
+            Some((place, id)) => Child::Node { id, member: Some(place) },
+            None => node.star(),
         }
     }
 
@@ -109,10 +110,10 @@ impl Selection {
     fn place(&mut self, sketch: &Sketch) -> NodeId {
         let id = self.nodes.len();
         self.nodes.push(Node { leaf: sketch.leaf, subtree: sketch.subtree, ..Node::default() });
-        let members =
+        let members: Vec<_> =
             sketch.members.iter().map(|(name, below)| (name.clone().into_boxed_slice(), self.place(below))).collect();
         let star = sketch.star.as_deref().map(|below| self.place(below));
-        self.nodes[id].members = members;
+        self.nodes[id].members = Names::new(members);
         self.nodes[id].star = star;
         NodeId::try_from(id).unwrap_or(NodeId::MAX)
     }

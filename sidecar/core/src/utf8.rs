@@ -23,7 +23,7 @@ impl Utf8 {
                 Err(_) => {}
             }
         }
-        if let Err(error) = std::str::from_utf8(chunk) {
+        if let Err(error) = simdutf8::compat::from_utf8(chunk) {
             if error.error_len().is_some() {
                 return Err(Refusal::Encoding);
             }

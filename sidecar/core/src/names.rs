@@ -1,0 +1,120 @@
+//! A fixed set of names that is asked about at every member of every object: one look and one comparison each.
+
+use crate::selection::NodeId;
+
+/// Names with the node that each leads to, in a table of open addresses that is at most half full.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    entries: Vec<Entry>,
+    /// Place of an entry plus one, or zero; its length is a power of two.
+    table: Vec<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    outline: Outline,
+    name: Box<[u8]>,
+    id: NodeId,
+}
+
+/// Length, first and last bytes of a name. Up to sixteen bytes that is the whole name, so that no more is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Outline {
+    length: usize,
+    first: u64,
+    last: u64,
+}
+
+impl Outline {
+    #[inline]
+    fn of(name: &[u8]) -> Self {
+        let (first, last) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+                (Some(first), Some(last)) => (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into()),
+                _ => (name.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0),
+            },
+        };
+        Self { length: name.len(), first, last }
+    }
+
+    /// Who sends names that collide costs a comparison more.
+    #[inline]
+    fn slot(self, slots: usize) -> usize {
+        let mixed = (self.first ^ self.last.rotate_left(29) ^ (self.length as u64) << 56).wrapping_mul(GOLDEN);
+        #[allow(clippy::cast_possible_truncation)] // the upper half is what is well mixed
+        let upper = (mixed >> 32) as usize;
+        upper & (slots - 1)
+    }
+}
+
+/// 2^64 divided by the golden ratio: multiplying by it spreads what differs anywhere (Knuth, section 6.4).
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Names {
+    /// The set of these names, which are distinct.
+    pub fn new(names: Vec<(Box<[u8]>, NodeId)>) -> Self {
+        let entries: Vec<Entry> =
+            names.into_iter().map(|(name, id)| Entry { outline: Outline::of(&name), name, id }).collect();
+        let mut table = vec![0; (entries.len() * 2).next_power_of_two()];
+        for (entry, place) in entries.iter().zip(1..) {
+            let mut slot = entry.outline.slot(table.len());
+            while table[slot] != 0 {
+                slot = (slot + 1) % table.len();
+            }
+            table[slot] = place;
+        }
+        Self { entries, table }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Place of a name and the node that it leads to.
+    #[inline]
+    pub fn get(&self, name: &[u8]) -> Option<(u32, NodeId)> {
+        let outline = Outline::of(name);
+        let mut slot = outline.slot(self.table.len());
+        loop {
+            let place = self.table[slot].checked_sub(1)?;
+            let entry = &self.entries[place as usize];
+            if entry.outline == outline && (outline.length <= 16 || entry.name.as_ref() == name) {
+                return Some((place, entry.id));
+            }
+            slot = (slot + 1) & (self.table.len() - 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_and_no_other() {
+        let texts: Vec<String> = (0..300).map(|number| "n".repeat(number % 20) + &number.to_string()).collect();
+        let entries = texts.iter().zip(0..).map(|(text, id)| (text.as_bytes().into(), id)).collect();
+        let names = Names::new(entries);
+        for (text, id) in texts.iter().zip(0..) {
+            assert_eq!(names.get(text.as_bytes()), Some((id, id)));
+            assert_eq!(names.get(format!("{text}x").as_bytes()), None);
+        }
+        assert_eq!(names.get(b""), None);
+    }
+
+    #[test]
+    fn names_of_one_outline_are_told_apart() {
+        let (one, other) = (&b"a-long-name-1-with-a-middle"[..], &b"a-long-name-2-with-a-middle"[..]);
+        assert_eq!(Outline::of(one), Outline::of(other));
+        let names = Names::new(vec![(one.into(), 1), (other.into(), 2)]);
+        assert_eq!((names.get(one), names.get(other)), (Some((0, 1)), Some((1, 2))));
+        assert_eq!(names.get(b"a-long-name-3-with-a-middle"), None);
+    }
+
+    #[test]
+    fn an_empty_set_holds_nothing_and_an_empty_name_is_a_name() {
+        assert_eq!(Names::new(Vec::new()).get(b""), None);
+        assert_eq!(Names::new(vec![(Box::default(), 7)]).get(b""), Some((0, 7)));
+    }
+}
