@@ -21,7 +21,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::Refusal;
 use crate::scan::{digits, plain_text, white_space};
-use crate::selection::{Child, NodeId, Selection};
+use crate::selection::{Member, NodeId, Selection};
 use crate::utf8::Utf8;
 
 /// What a document may cost. Beyond it the body is refused.
@@ -63,6 +63,14 @@ struct Container {
     /// Hashes of all other names that pass and have come. In a box, since most containers have none.
     #[allow(clippy::box_collection)]
     seen_names: Option<Box<HashSet<u64>>>,
+}
+
+impl Container {
+    /// What comes after a comma.
+    #[inline]
+    fn next(&self) -> Expected {
+        if self.is_object { Expected::Name { or_end: false } } else { Expected::Value { or_end: false } }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +133,7 @@ pub struct JsonFilter<'s> {
     expected: Expected,
     containers: Vec<Container>,
     /// What may pass under the name that was read last.
-    child: Child,
+    child: Option<NodeId>,
     /// That name as it was written, with its quotes, where it came in an earlier chunk; or the part of it that did.
     name: Vec<u8>,
     /// Whether the token at the end of the last chunk was being let through.
@@ -161,7 +169,7 @@ impl<'s> JsonFilter<'s> {
             limits,
             expected: Expected::Value { or_end: false },
             containers: Vec::new(),
-            child: Child::Node { id: Selection::ROOT, member: None },
+            child: Some(Selection::ROOT),
             name: Vec::new(),
             in_run: false,
             utf8: Utf8::default(),
@@ -244,7 +252,7 @@ impl<'s> JsonFilter<'s> {
         }
         self.name.clear();
         *name = at..end + 1;
-        self.child = self.named(&run.chunk[at + 1..end])?;
+        self.named(&run.chunk[at + 1..end])?;
         self.value(first, end + 2, run, name, out)?;
         Ok(end + 3)
     }
@@ -271,8 +279,7 @@ impl<'s> JsonFilter<'s> {
             }
             (Expected::Colon, b':') => self.expected = Expected::Value { or_end: false },
             (Expected::AfterValue, b',') => match self.containers.last() {
-                Some(container) if container.is_object => self.expected = Expected::Name { or_end: false },
-                Some(_) => self.expected = Expected::Value { or_end: false },
+                Some(container) => self.expected = container.next(),
                 None => return Err(Refusal::TrailingBytes),
             },
             (Expected::AfterValue | Expected::Name { or_end: true }, b'}') => return self.close(true, at, run),
@@ -353,7 +360,7 @@ impl<'s> JsonFilter<'s> {
                 Fate::Filtered(id) => self.selection.element(id),
             },
         };
-        let Child::Node { id, .. } = child else { return Fate::Dropped };
+        let Some(id) = child else { return Fate::Dropped };
         let node = self.selection.node(id);
         if node.subtree || (!is_container && node.leaf) {
             Fate::Passes
@@ -384,10 +391,7 @@ impl<'s> JsonFilter<'s> {
         run.firm = at;
         self.expected = Expected::AfterValue;
         if let (Some(b','), Some(container)) = (run.chunk.get(at), self.containers.last()) {
-            self.expected = match container.is_object {
-                true => Expected::Name { or_end: false },
-                false => Expected::Value { or_end: false },
-            };
+            self.expected = container.next();
             return at + 1;
         }
         at
@@ -427,41 +431,37 @@ impl<'s> JsonFilter<'s> {
             return Err(Refusal::NameLength);
         }
         let whole = [self.name.as_slice(), here].concat();
-        self.child = self.named(&unescaped(&whole[1..whole.len() - 1]))?;
+        self.named(&unescaped(&whole[1..whole.len() - 1]))?;
         Ok(at)
     }
 
-    /// What may pass under a name.
+    /// Notes what may pass under a name. Only names that may pass are held against those before: the others go anyway.
     #[inline]
-    fn named(&mut self, name: &[u8]) -> Result<Child, Refusal> {
-        let Some(container) = self.containers.last_mut() else { return Ok(Child::None) };
-        let child = match container.fate {
-            Fate::Dropped => return Ok(Child::None),
-            Fate::Passes => Child::None,
-            Fate::Filtered(id) => match self.selection.member(id, name) {
-                Child::None => return Ok(Child::None),
-                child @ Child::Node { .. } => child,
-            },
+    fn named(&mut self, name: &[u8]) -> Result<(), Refusal> {
+        self.child = None;
+        let Some(container) = self.containers.last_mut() else { return Ok(()) };
+        let place = match container.fate {
+            Fate::Dropped => return Ok(()),
+            Fate::Passes => Member::STARRED,
+            Fate::Filtered(id) => {
+                let Some(member) = self.selection.member(id, name) else { return Ok(()) };
+                self.child = Some(member.id);
+                member.place
+            }
         };
-        match child {
-            Child::Node { member: Some(member @ 0..64), .. } => {
-                let bit = 1 << member;
-                if container.seen & bit != 0 {
-                    return Err(Refusal::DuplicateName);
-                }
-                container.seen |= bit;
+        if place < u64::BITS {
+            let bit = 1 << place;
+            if container.seen & bit != 0 {
+                return Err(Refusal::DuplicateName);
             }
-            _ => {
-                let seen = container.seen_names.get_or_insert_default();
-                if !seen.insert(self.hasher.hash_one(name)) {
-                    return Err(Refusal::DuplicateName);
-                }
-                if seen.len() > self.limits.names {
-                    return Err(Refusal::NameCount);
-                }
-            }
+            container.seen |= bit;
+            return Ok(());
         }
-        Ok(child)
+        let seen = container.seen_names.get_or_insert_default();
+        if !seen.insert(self.hasher.hash_one(name)) {
+            return Err(Refusal::DuplicateName);
+        }
+        if seen.len() > self.limits.names { Err(Refusal::NameCount) } else { Ok(()) }
     }
 
     #[inline]

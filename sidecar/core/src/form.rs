@@ -4,8 +4,7 @@
 //! and `%XX` a byte. Names are compared as what they mean; what passes stays as it was written. Receivers differ in
 //! what they make of broken escapes and of other separators, so a name that leaves room for doubt is not declared.
 
-use crate::Refusal;
-use crate::selection::{Child, Selection};
+use crate::{Refusal, Selection};
 
 /// Appends the declared pairs of a query string or form to `out`; a declared name is a pointer of one token.
 ///
@@ -36,10 +35,7 @@ pub fn filter_form(selection: &Selection, form: &[u8], out: &mut Vec<u8>) -> Res
 }
 
 fn is_declared(selection: &Selection, name: &[u8]) -> bool {
-    match selection.member(Selection::ROOT, name) {
-        Child::Node { id, .. } => selection.node(id).leaf,
-        Child::None => false,
-    }
+    selection.member(Selection::ROOT, name).is_some_and(|member| selection.node(member.id).leaf)
 }
 
 /// What a name or value stands for; `None` for what is no text.

@@ -12,13 +12,16 @@ use crate::names::Names;
 /// A node of the tree, by its place in [`Selection::nodes`].
 pub type NodeId = u32;
 
-/// What may pass below a member or an element.
+/// A node that a name leads to, and the place of the name among its parent's members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Child {
-    /// Nothing.
-    None,
-    /// What the node says. `member` numbers it among its parent's members; a star has no number.
-    Node { id: NodeId, member: Option<u32> },
+pub(crate) struct Member {
+    pub(crate) id: NodeId,
+    /// [`Member::STARRED`] where a star let it in.
+    pub(crate) place: u32,
+}
+
+impl Member {
+    pub(crate) const STARRED: u32 = u32::MAX;
 }
 
 /// An allow-list of fields.
@@ -93,18 +96,18 @@ impl Selection {
 
     /// What may pass under a name of an object.
     #[inline]
-    pub(crate) fn member(&self, id: NodeId, name: &[u8]) -> Child {
+    pub(crate) fn member(&self, id: NodeId, name: &[u8]) -> Option<Member> {
         let node = self.node(id);
         match node.members.get(name) {
-            Some((place, id)) => Child::Node { id, member: Some(place) },
-            None => node.star(),
+            Some((place, id)) => Some(Member { id, place }),
+            None => node.star.map(|id| Member { id, place: Member::STARRED }),
         }
     }
 
     /// What may pass in an array. A name never stands for a place: places shift when others are dropped.
     #[inline]
-    pub(crate) fn element(&self, id: NodeId) -> Child {
-        self.node(id).star()
+    pub(crate) fn element(&self, id: NodeId) -> Option<NodeId> {
+        self.node(id).star
     }
 
     fn place(&mut self, sketch: &Sketch) -> NodeId {
@@ -124,11 +127,6 @@ impl Node {
     #[inline]
     pub(crate) fn is_inner(&self) -> bool {
         !self.members.is_empty() || self.star.is_some()
-    }
-
-    #[inline]
-    fn star(&self) -> Child {
-        self.star.map_or(Child::None, |id| Child::Node { id, member: None })
     }
 }
 
@@ -213,8 +211,8 @@ mod tests {
                 return true;
             }
             match selection.member(id, name.as_bytes()) {
-                Child::None => return false,
-                Child::Node { id: below, .. } => id = below,
+                None => return false,
+                Some(member) => id = member.id,
             }
         }
         selection.node(id).leaf
@@ -264,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_every_element_of_an_array_and_a_number_for_none() {
-        assert_eq!(Selection::new(["/1"]).unwrap().element(0), Child::None);
-        assert!(matches!(Selection::new(["/*"]).unwrap().element(0), Child::Node { member: None, .. }));
+        assert_eq!(Selection::new(["/1"]).unwrap().element(0), None);
+        assert!(Selection::new(["/*"]).unwrap().element(0).is_some());
     }
 }
