@@ -200,19 +200,31 @@ impl<'s> JsonFilter<'s> {
         self.end_of_chunk(&mut run, name, out)
     }
 
-    /// Ends the document.
+    /// Whether anything but white space has come.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.expected != (Expected::Value { or_end: false }) || !self.containers.is_empty() || !self.utf8.is_complete()
+    }
+
+    /// Ends the document; the filter is ready for another one then.
     ///
     /// # Errors
     ///
     /// [`Refusal::Truncated`] where it is not complete.
-    pub fn finish(self) -> Result<(), Refusal> {
+    pub fn finish(&mut self) -> Result<(), Refusal> {
         let complete = match self.expected {
             Expected::AfterValue => true,
             // Only what follows a number shows where it ends.
             Expected::Number(number) => number.may_end(),
             _ => false,
         };
-        if complete && self.containers.is_empty() && self.utf8.is_complete() { Ok(()) } else { Err(Refusal::Truncated) }
+        if !complete || !self.containers.is_empty() || !self.utf8.is_complete() {
+            return Err(Refusal::Truncated);
+        }
+        self.expected = Expected::Value { or_end: false };
+        self.child = Some(Selection::ROOT);
+        self.in_run = false;
+        Ok(())
     }
 
     fn end_of_chunk(
