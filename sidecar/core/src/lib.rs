@@ -5,13 +5,16 @@
 //! NDJSON, [`filter_form`] to query strings and forms. Whatever is not understood to the last byte is a [`Refusal`];
 //! what has been let through by then was declared.
 
+mod container;
 mod filter;
 mod form;
 mod lines;
 mod names;
+mod number;
 mod refusal;
 mod scan;
 mod selection;
+mod string;
 mod utf8;
 
 pub use filter::{JsonFilter, Limits};

@@ -1,0 +1,99 @@
+//! Strings of JSON: where one may go on, and what it stands for.
+
+use crate::Refusal;
+use crate::scan::plain_text;
+
+/// Where in a string: a character may be written as an escape of up to twelve bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Escape {
+    Text,
+    Backslash,
+    /// After `\u`: digits still to come, and their value so far; the first half where this is the second.
+    Hex {
+        left: u8,
+        value: u16,
+        high: Option<u16>,
+    },
+    /// The first half of a surrogate pair: a backslash must follow.
+    High(u16),
+    /// … and a `u`.
+    HighBackslash(u16),
+}
+
+/// Reads on in a string from `at`. Returns where it stands in it, `None` after the closing quote, and the next place.
+#[inline]
+pub fn text(mut escape: Escape, chunk: &[u8], mut at: usize) -> Result<(Option<Escape>, usize), Refusal> {
+    loop {
+        if escape == Escape::Text {
+            at += plain_text(&chunk[at..]);
+        }
+        let Some(&byte) = chunk.get(at) else { return Ok((Some(escape), at)) };
+        at += 1;
+        escape = match (escape, byte) {
+            (Escape::Text, b'"') => return Ok((None, at)),
+            (Escape::Text, b'\\') => Escape::Backslash,
+            (Escape::Backslash, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Escape::Text,
+            (Escape::Backslash, b'u') => Escape::Hex { left: 4, value: 0, high: None },
+            (Escape::Hex { left, value, high }, _) => {
+                let Some(digit) = hexadecimal(byte) else { return Err(Refusal::Syntax) };
+                let value = value << 4 | digit;
+                if left > 1 { Escape::Hex { left: left - 1, value, high } } else { character(value, high)? }
+            }
+            (Escape::High(high), b'\\') => Escape::HighBackslash(high),
+            (Escape::HighBackslash(high), b'u') => Escape::Hex { left: 4, value: 0, high: Some(high) },
+            (Escape::High(_) | Escape::HighBackslash(_), _) => return Err(Refusal::Encoding),
+            _ => return Err(Refusal::Syntax),
+        };
+    }
+}
+
+/// What a unit of UTF-16 means after the one before it.
+fn character(unit: u16, high: Option<u16>) -> Result<Escape, Refusal> {
+    match (unit, high) {
+        (0xd800..=0xdbff, None) => Ok(Escape::High(unit)),
+        (0xdc00..=0xdfff, Some(_)) => Ok(Escape::Text),
+        (0xdc00..=0xdfff, None) | (_, Some(_)) => Err(Refusal::Encoding),
+        _ => Ok(Escape::Text),
+    }
+}
+
+/// The characters that a valid string of JSON stands for.
+pub fn unescaped(inside: &[u8]) -> Vec<u8> {
+    let mut found = Vec::with_capacity(inside.len());
+    let mut rest = inside;
+    while let Some(start) = rest.iter().position(|&byte| byte == b'\\') {
+        found.extend_from_slice(&rest[..start]);
+        let byte = rest[start + 1];
+        rest = &rest[start + 2..];
+        match byte {
+            b'b' => found.push(8),
+            b'f' => found.push(12),
+            b'n' => found.push(b'\n'),
+            b'r' => found.push(b'\r'),
+            b't' => found.push(b'\t'),
+            b'u' => {
+                let mut units = vec![unit(rest)];
+                rest = &rest[4..];
+                if (0xd800..0xdc00).contains(&units[0]) {
+                    units.push(unit(&rest[2..]));
+                    rest = &rest[6..];
+                }
+                let mut buffer = [0; 4];
+                for character in char::decode_utf16(units).flatten() {
+                    found.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
+                }
+            }
+            other => found.push(other),
+        }
+    }
+    found.extend_from_slice(rest);
+    found
+}
+
+fn unit(hex: &[u8]) -> u16 {
+    hex[..4].iter().fold(0, |value, &byte| value << 4 | hexadecimal(byte).unwrap_or(0))
+}
+
+fn hexadecimal(byte: u8) -> Option<u16> {
+    char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok())
+}
