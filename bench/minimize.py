@@ -8,13 +8,14 @@ import os
 import subprocess
 from pathlib import Path
 
+from tests.support import toolchain
+
 SIDECAR = Path(__file__).resolve().parent.parent / "sidecar"
 
 
 def main() -> None:
     """Measure and print."""
-    target = os.environ.get("LAWFLOW_CACHE", str(Path.home() / ".cache" / "lawflow"))
-    environment = {**os.environ, "CARGO_TARGET_DIR": f"{target}/sidecar"}
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(toolchain.cache() / "sidecar")}
     command = ["cargo", "run", "--release", "--locked", "--quiet", "--package", "lawflow-bench"]
     subprocess.run(command, cwd=SIDECAR, env=environment, check=True)
 

@@ -5,7 +5,9 @@ import datetime as dt
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from tests.support import merchant
 
 from lawflow.controller.conditions import condition
 from lawflow.controller.engine import Controller
@@ -13,7 +15,7 @@ from lawflow.controller.queue import Queue
 from lawflow.controller.settings import Environment, Settings
 from lawflow.controller.world import World
 from lawflow.model.flow_index import INDEX_NAME
-from lawflow.model.kinds import DATA_FLOW, EVENT, FLOW_INDEX
+from lawflow.model.kinds import DATA_CONTROLLER, DATA_FLOW, DATASET, EVENT, FLOW_INDEX
 from lawflow.store.protocol import Object, Store
 
 Seen = TypeVar("Seen")
@@ -59,6 +61,13 @@ async def until(look: Callable[[], Awaitable[Seen | None]], expected: str, secon
         if time.monotonic() > deadline:
             raise AssertionError(f"expected within {seconds:.0f} s, and never seen: {expected}; last look: {seen!r}")
         await asyncio.sleep(0.02)
+
+
+async def lawful_flow(store: Store, namespace: str, acme: str, **spec: Any) -> None:
+    """Create a flow and what makes it lawful; ``acme`` names its DataController, ``spec`` replaces parts of it."""
+    await store.create(DATA_CONTROLLER, merchant.data_controller(acme))
+    await store.create(DATASET, merchant.dataset(namespace, acme))
+    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme, **spec))
 
 
 async def flow_is(store: Store, namespace: str, name: str, type_: str, status: str, reason: str = "") -> Object:

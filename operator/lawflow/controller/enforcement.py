@@ -45,11 +45,10 @@ class WorkloadState:
         if self.static:
             message = f"{self.kind} {self.name} is a static pod, which can be neither refused nor given a sidecar"
             return "StaticPod", f"{message}: run it as a DaemonSet"
-        if self.injected < self.pods and self.opted_in:
-            lacking = f"{self.pods - self.injected} of {workload} lack the sidecar"
-            return "RestartRequired", f"{lacking}: roll the workload out again so that its pods get one"
         if self.injected < self.pods:
             lacking = f"{self.pods - self.injected} of {workload} lack the sidecar"
+            if self.opted_in:
+                return "RestartRequired", f"{lacking}: roll the workload out again so that its pods get one"
             fix = "label the namespace lawflow.dev/inject: enabled and roll the workload out again"
             return "NoEnforcer", f"{lacking}: {fix}"
         if self.rejecting:

@@ -19,7 +19,9 @@ async def tell_of_deleted_flows(environment: Environment, namespace: str, held: 
         return
     present = {flow["metadata"]["name"] for flow in environment.world.all(DATA_FLOW, namespace)}
     for name, account in accounts_of_flows(held):
-        for workload, template in environment.world.workloads(namespace) if name not in present else ():
+        if name in present:
+            continue
+        for workload, template in environment.world.workloads(namespace):
             if template.service_account == account or name in template.declared_flows:
                 await announce(
                     environment, workload, "Warning", "FlowDeleted",

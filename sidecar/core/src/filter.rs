@@ -337,11 +337,11 @@ impl<'s> JsonFilter<'s> {
     }
 
     #[inline]
-    fn string(&mut self, escape: Escape, at: usize, here: &mut Here<'_>) -> Result<usize, Refusal> {
+    fn string(&mut self, escape: Escape, mut at: usize, here: &mut Here<'_>) -> Result<usize, Refusal> {
         if escape == Escape::Text {
-            let end = at + plain_text(&here.chunk[at..]);
-            if here.chunk.get(end) == Some(&b'"') {
-                return Ok(self.value_ended(end + 1, here));
+            at += plain_text(&here.chunk[at..]);
+            if here.chunk.get(at) == Some(&b'"') {
+                return Ok(self.value_ended(at + 1, here));
             }
         }
         let (escape, at) = text(escape, here.chunk, at)?;

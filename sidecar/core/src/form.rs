@@ -4,6 +4,7 @@
 //! and `%XX` a byte. Names are compared as what they mean; what passes stays as it was written. Receivers differ in
 //! what they make of broken escapes and of other separators, so a name that leaves room for doubt is not declared.
 
+use crate::scan::hexadecimal;
 use crate::{Refusal, Selection};
 
 /// Appends the declared pairs of a query string or form to `out`; a declared name is a pointer of one token.
@@ -52,10 +53,6 @@ fn meant(written: &[u8]) -> Option<Vec<u8>> {
         });
     }
     std::str::from_utf8(&found).is_ok().then_some(found)
-}
-
-fn hexadecimal(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Strings of JSON: where one may go on, and what it stands for.
 
 use crate::Refusal;
-use crate::scan::plain_text;
+use crate::scan::{hexadecimal, plain_text};
 
 /// Where in a string: a character may be written as an escape of up to twelve bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub fn text(mut escape: Escape, chunk: &[u8], mut at: usize) -> Result<(Option<E
             (Escape::Backslash, b'u') => Escape::Hex { left: 4, value: 0, high: None },
             (Escape::Hex { left, value, high }, _) => {
                 let Some(digit) = hexadecimal(byte) else { return Err(Refusal::Syntax) };
-                let value = value << 4 | digit;
+                let value = value << 4 | u16::from(digit);
                 if left > 1 { Escape::Hex { left: left - 1, value, high } } else { character(value, high)? }
             }
             (Escape::High(high), b'\\') => Escape::HighBackslash(high),
@@ -91,9 +91,5 @@ pub fn unescaped(inside: &[u8]) -> Vec<u8> {
 }
 
 fn unit(hex: &[u8]) -> u16 {
-    hex[..4].iter().fold(0, |value, &byte| value << 4 | hexadecimal(byte).unwrap_or(0))
-}
-
-fn hexadecimal(byte: u8) -> Option<u16> {
-    char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok())
+    hex[..4].iter().fold(0, |value, &byte| value << 4 | u16::from(hexadecimal(byte).unwrap_or(0)))
 }

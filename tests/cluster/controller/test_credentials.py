@@ -11,7 +11,7 @@ from cryptography import x509
 from prometheus_client import generate_latest
 from tests.support import kubelet, merchant
 from tests.support.cluster import Cluster
-from tests.support.controlling import Clock, events_about, flow_is, running, until
+from tests.support.controlling import Clock, events_about, flow_is, lawful_flow, running, until
 from tests.support.kubelet import Node
 
 from lawflow.controller.authority import REPLACE_ROOT, SECRET_NAME
@@ -25,7 +25,7 @@ from lawflow.identity.x509_svid import verify_x509_svid
 from lawflow.inject.pod import inject_pod
 from lawflow.inject.result import Injected
 from lawflow.inject.settings import IdentityData, InjectionSettings, SidecarRelease
-from lawflow.model.kinds import CONFIG_MAP, DATA_CONTROLLER, DATA_FLOW, DATASET, POD, POD_CERTIFICATE_REQUEST, SECRET
+from lawflow.model.kinds import CONFIG_MAP, DATA_FLOW, POD, POD_CERTIFICATE_REQUEST, SECRET
 from lawflow.model.trust_bundle import CONFIG_MAP_NAME
 from lawflow.store.protocol import Object, Store
 
@@ -95,9 +95,7 @@ async def test_a_certificate_that_no_flow_needs_any_more_is_removed(store: Store
 async def test_a_secret_of_somebody_else_is_left_alone_and_named(store: Store, namespace: str, acme: str) -> None:
     metadata = {"namespace": namespace, "name": "lawflow-orders"}
     await store.create(SECRET, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"a": "Yg=="}})
-    await store.create(DATA_CONTROLLER, merchant.data_controller(acme))
-    await store.create(DATASET, merchant.dataset(namespace, acme))
-    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme))
+    await lawful_flow(store, namespace, acme)
     status = await flow_is(store, namespace, FLOW, "CredentialsReady", "False", "NameTaken")
     assert "lawflow-orders" in condition(status, "CredentialsReady")["message"]
     assert condition(status, "Ready")["status"] == "False"
@@ -115,9 +113,7 @@ async def test_no_certificate_is_delivered_where_workloads_may_read_secrets(
     control_plane: Cluster, store: Store, namespace: str, acme: str, clock: Clock
 ) -> None:
     let_all_workloads_read_secrets(control_plane, namespace)
-    await store.create(DATA_CONTROLLER, merchant.data_controller(acme))
-    await store.create(DATASET, merchant.dataset(namespace, acme))
-    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme))
+    await lawful_flow(store, namespace, acme)
     status = await flow_is(store, namespace, FLOW, "CredentialsReady", "False", "SecretsReadable")
     message = condition(status, "CredentialsReady")["message"]
     assert "service account orders of this namespace may read the Secret lawflow-orders" in message
@@ -133,9 +129,7 @@ async def test_no_certificate_is_delivered_where_workloads_may_read_secrets(
 async def test_a_certificate_in_use_is_renewed_though_workloads_may_read_it_now_and_that_is_told(
     control_plane: Cluster, store: Store, namespace: str, acme: str, clock: Clock
 ) -> None:
-    await store.create(DATA_CONTROLLER, merchant.data_controller(acme))
-    await store.create(DATASET, merchant.dataset(namespace, acme))
-    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme))
+    await lawful_flow(store, namespace, acme)
     first = await until(lambda: leaf(store, namespace), "a certificate")
     let_all_workloads_read_secrets(control_plane, namespace)
     clock.advance(dt.timedelta(minutes=40))
@@ -288,9 +282,7 @@ async def test_a_pod_whose_app_mounts_the_certificate_is_denied(
 async def test_an_issuer_that_cannot_be_renewed_is_told_of_before_it_expires(
     store: Store, namespace: str, acme: str, clock: Clock, controller: Controller
 ) -> None:
-    await store.create(DATA_CONTROLLER, merchant.data_controller(acme))
-    await store.create(DATASET, merchant.dataset(namespace, acme))
-    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme))
+    await lawful_flow(store, namespace, acme)
     await flow_is(store, namespace, FLOW, "CredentialsReady", "True", "Delivered")
     state = json.loads((await files(store, namespace, SECRET_NAME))["state.json"])
     without_root_key = base64.b64encode(json.dumps(state | {"roots": {}}).encode()).decode()

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from tests.support import merchant
 from tests.support.cluster import Cluster
-from tests.support.controlling import Clock, events_about, flow_is, index_of, running, until, until_idle
+from tests.support.controlling import Clock, events_about, flow_is, index_of, lawful_flow, running, until, until_idle
 
 from lawflow.controller import namespace as namespace_kind
 from lawflow.controller.conditions import condition
@@ -34,12 +34,6 @@ from lawflow.store.protocol import Object, Store
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
 
 FLOW = "orders-to-psp"
-
-
-async def lawful_flow(store: Store, namespace: str, acme: str, **spec: Any) -> None:
-    await store.create(DATA_CONTROLLER, merchant.data_controller(acme))
-    await store.create(DATASET, merchant.dataset(namespace, acme))
-    await store.create(DATA_FLOW, merchant.flow(namespace, controller=acme, **spec))
 
 
 async def lawful_flow_inside(store: Store, namespace: str, acme: str) -> None:
