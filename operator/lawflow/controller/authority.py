@@ -35,6 +35,7 @@ _ACTIONS = frozenset(
 
 async def reconcile(environment: Environment, _namespace: str, _name: str) -> dt.datetime | None:
     """Make, load or maintain the authority, publish its roots, and say how long its issuer lasts."""
+    now = environment.now
     stored, state = await _stored_state(environment)
     before = environment.authority[0] if environment.authority else None
     environment.authority[:] = [state]
@@ -42,7 +43,8 @@ async def reconcile(environment: Environment, _namespace: str, _name: str) -> dt
     await _judge(environment, stored, state)
     if before is None or before.bundle != state.bundle or before.issuer != state.issuer:
         _wake_everybody(environment)
-    return min(environment.now + INTERVAL, renewal_time(state.issuer.certificate))
+    # From when the state was judged: what became due while it was published must not wait for another interval.
+    return min(now + INTERVAL, renewal_time(state.issuer.certificate))
 
 
 async def _stored_state(environment: Environment) -> tuple[Object, AuthorityState]:
