@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lawflow_core::{JsonFilter, Limits, Selection};
@@ -71,11 +72,11 @@ fn declared(fields: usize) -> Selection {
 }
 
 fn measure(body: &[u8], label: &str, fields: usize) {
-    let selection = declared(fields);
+    let selection = Arc::new(declared(fields));
     let mut contenders = vec![
         contender("memcpy", |body, out| out.extend_from_slice(black_box(body))),
         contender("lawflow", move |body, out| {
-            let mut filter = JsonFilter::new(&selection, Limits::default());
+            let mut filter = JsonFilter::new(Arc::clone(&selection), Limits::default());
             let fed = filter.feed(body, out);
             assert!(fed.is_ok() && filter.finish().is_ok(), "a body of the benchmark was refused");
         }),

@@ -1,24 +1,22 @@
-//! The minimizer: of a body, only the declared fields leave.
+//! What leaves a workload: the engine of the sidecar, without any type of Envoy.
 //!
-//! [`Selection`] says which fields pass. [`JsonFilter`] applies it to JSON (RFC 8259) in one pass, over chunks of any
-//! size, with memory that grows with the depth of the document and not with its length. [`LinesFilter`] applies it to
-//! NDJSON, [`filter_form`] to query strings and forms. Whatever is not understood to the last byte is a [`Refusal`];
-//! what has been let through by then was declared.
+//! A [`Policy`] is what the control plane says of one port. It finds the [`Operation`] that a request belongs to, or
+//! the [`Problem`] why there is none, and says by [`Payload`] what may pass of headers, query and body. A [`Body`]
+//! applies that to bytes in chunks of any size.
+//!
+//! Whatever is not understood to the last byte is a [`Refusal`]; what has been let through by then was declared.
 
-mod container;
-mod filter;
-mod form;
-mod lines;
-mod names;
-mod number;
-mod refusal;
-mod scan;
-mod selection;
-mod string;
-mod utf8;
+mod minimize;
+mod policy;
 
-pub use filter::{JsonFilter, Limits};
-pub use form::filter_form;
-pub use lines::LinesFilter;
-pub use refusal::Refusal;
-pub use selection::{PointerError, Selection};
+pub use minimize::body::{Body, BodyHead, Direction, Found};
+pub use minimize::form::filter_form;
+pub use minimize::json::{JsonFilter, Limits};
+pub use minimize::lines::LinesFilter;
+pub use minimize::protect::{Key, Protection, content_key};
+pub use minimize::refusal::Refusal;
+pub use minimize::selection::{PointerError, Selection, Treatment};
+pub use policy::headers::{HeaderFate, HeaderRules};
+pub use policy::operation::{Operation, Payload, SubjectPlace};
+pub use policy::problem::Problem;
+pub use policy::{Admitted, Flow, Policy, PolicyError, RequestHead, SCHEMA};

@@ -4,6 +4,7 @@
 mod reference;
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use lawflow_core::{JsonFilter, Limits, Refusal, Selection};
 use proptest::prelude::*;
@@ -14,7 +15,7 @@ fn cases() -> u32 {
 }
 
 fn filtered(selection: &Selection, chunks: &[&[u8]]) -> Result<Vec<u8>, Refusal> {
-    let mut filter = JsonFilter::new(selection, Limits::default());
+    let mut filter = JsonFilter::new(Arc::new(selection.clone()), Limits::default());
     let mut out = Vec::new();
     for chunk in chunks {
         filter.feed(chunk, &mut out)?;

@@ -18,14 +18,15 @@
 
 use std::hash::RandomState;
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::container::{Container, Fate};
+use super::number::Number;
+use super::scan::{digits, plain_text, white_space};
+use super::selection::{Member, NodeId, Selection};
+use super::string::{Escape, quoted, text, unescaped};
+use super::utf8::Utf8;
 use crate::Refusal;
-use crate::container::{Container, Fate};
-use crate::number::Number;
-use crate::scan::{digits, plain_text, white_space};
-use crate::selection::{Member, NodeId, Selection};
-use crate::string::{Escape, text, unescaped};
-use crate::utf8::Utf8;
 
 /// What a document may cost. Beyond it the body is refused.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +37,13 @@ pub struct Limits {
     pub name_bytes: usize,
     /// Names of one map whose names are not declared: they are held to find one that stands twice.
     pub names: usize,
+    /// Bytes of one value that is changed on its way, or names the data subject: such values are held.
+    pub value_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 64, name_bytes: 4096, names: 65_536 }
+        Self { depth: 64, name_bytes: 4096, names: 65_536, value_bytes: 65_536 }
     }
 }
 
@@ -68,8 +71,8 @@ enum Expected {
 
 /// Applies a [`Selection`] to one JSON document.
 #[derive(Debug)]
-pub struct JsonFilter<'s> {
-    selection: &'s Selection,
+pub struct JsonFilter {
+    selection: Arc<Selection>,
     limits: Limits,
     expected: Expected,
     containers: Vec<Container>,
@@ -79,6 +82,12 @@ pub struct JsonFilter<'s> {
     name: Vec<u8>,
     /// Whether the token at the end of the last chunk was being let through.
     in_run: bool,
+    /// The node that wants the value at hand changed or kept.
+    watching: Option<NodeId>,
+    /// That value as it was written, as far as it came in earlier chunks.
+    held: Vec<u8>,
+    /// Who the data subject is, once that was read.
+    subject: Option<Box<str>>,
     utf8: Utf8,
     hasher: RandomState,
 }
@@ -93,6 +102,8 @@ struct Here<'c> {
     firm: usize,
     /// The name that was read last, as far as it stands in this chunk, with its quotes.
     name: Range<usize>,
+    /// Where the value begins that is watched.
+    watched: usize,
 }
 
 impl Here<'_> {
@@ -112,10 +123,10 @@ impl Expected {
     }
 }
 
-impl<'s> JsonFilter<'s> {
+impl JsonFilter {
     /// A filter for one document.
     #[must_use]
-    pub fn new(selection: &'s Selection, limits: Limits) -> Self {
+    pub fn new(selection: Arc<Selection>, limits: Limits) -> Self {
         Self {
             selection,
             limits,
@@ -124,6 +135,9 @@ impl<'s> JsonFilter<'s> {
             child: Some(Selection::ROOT),
             name: Vec::new(),
             in_run: false,
+            watching: None,
+            held: Vec::new(),
+            subject: None,
             utf8: Utf8::default(),
             hasher: RandomState::new(),
         }
@@ -136,7 +150,7 @@ impl<'s> JsonFilter<'s> {
     /// [`Refusal`]; the filter is of no more use then, and what was appended is a part of what would have passed.
     pub fn feed(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
         self.utf8.feed(chunk)?;
-        let mut here = Here { chunk, out, run: self.in_run.then_some(0), firm: 0, name: 0..0 };
+        let mut here = Here { chunk, out, run: self.in_run.then_some(0), firm: 0, name: 0..0, watched: 0 };
         let mut at = 0;
         while at < chunk.len() {
             at = match self.expected {
@@ -149,6 +163,17 @@ impl<'s> JsonFilter<'s> {
             };
         }
         self.end_of_chunk(&mut here)
+    }
+
+    /// Names the data subject that the values are encrypted for, and that the next document may name anew.
+    pub fn set_subject(&mut self, subject: Option<&str>) {
+        self.subject = subject.map(Box::from);
+    }
+
+    /// The data subject, as far as the document has named it.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
     }
 
     /// Whether anything but white space has come.
@@ -185,6 +210,9 @@ impl<'s> JsonFilter<'s> {
             here.firm = here.chunk.len();
         }
         here.end_run();
+        if self.watching.is_some() {
+            self.hold(&here.chunk[here.watched..])?;
+        }
         let waits = match self.expected {
             Expected::InName(_) => here.name.start..here.chunk.len(),
             Expected::Colon | Expected::Value { .. } => here.name.clone(),
@@ -243,9 +271,20 @@ impl<'s> JsonFilter<'s> {
         let is_container = matches!(byte, b'{' | b'[');
         let fate = self.fate(is_container);
         if let Some(container) = self.containers.last_mut() {
-            if fate == Fate::Dropped {
+            let (passes, changes) = match fate {
+                Fate::Dropped => (false, false),
+                Fate::Watched(id) => {
+                    let node = self.selection.node(id);
+                    self.watching = Some(id);
+                    here.watched = at;
+                    (node.leaf, node.protection.is_some())
+                }
+                Fate::Passes | Fate::Filtered(_) => (true, false),
+            };
+            if !passes || changes {
                 here.end_run();
-            } else {
+            }
+            if passes {
                 if here.run.is_none() {
                     if container.has_output {
                         here.out.push(b',');
@@ -255,7 +294,7 @@ impl<'s> JsonFilter<'s> {
                         here.out.extend_from_slice(&here.chunk[here.name.clone()]);
                         here.out.push(b':');
                     }
-                    here.run = Some(at);
+                    here.run = (!changes).then_some(at);
                 }
                 container.has_output = true;
             }
@@ -297,12 +336,15 @@ impl<'s> JsonFilter<'s> {
                 Fate::Passes => return Fate::Passes,
                 Fate::Filtered(_) if container.is_object => self.child,
                 Fate::Filtered(id) => self.selection.element(id),
+                Fate::Watched(_) => None,
             },
         };
         let Some(id) = child else { return Fate::Dropped };
         let node = self.selection.node(id);
-        if node.subtree || (!is_container && node.leaf) {
+        if node.subtree || (!is_container && node.leaf && !node.watched) {
             Fate::Passes
+        } else if !is_container && node.watched {
+            Fate::Watched(id)
         } else if is_container && node.is_inner() {
             Fate::Filtered(id)
         } else {
@@ -317,7 +359,7 @@ impl<'s> JsonFilter<'s> {
                 if container.fate != Fate::Dropped {
                     here.run.get_or_insert(at);
                 }
-                Ok(self.value_ended(at + 1, here))
+                self.value_ended(at + 1, here)
             }
             Some(_) => Err(Refusal::Syntax),
             None => Err(Refusal::TrailingBytes),
@@ -326,14 +368,49 @@ impl<'s> JsonFilter<'s> {
 
     /// Takes a comma with it where one follows at once. Returns the next place.
     #[inline]
-    fn value_ended(&mut self, at: usize, here: &mut Here<'_>) -> usize {
+    fn value_ended(&mut self, at: usize, here: &mut Here<'_>) -> Result<usize, Refusal> {
         here.firm = at;
         self.expected = Expected::AfterValue;
+        if let Some(id) = self.watching {
+            self.watched_ended(id, at, here)?;
+        }
         if let (Some(b','), Some(container)) = (here.chunk.get(at), self.containers.last()) {
             self.expected = Expected::after_comma(container);
-            return at + 1;
+            return Ok(at + 1);
         }
-        at
+        Ok(at)
+    }
+
+    /// The end of a value that names the data subject, or that passes as another than it was. `null` says nothing of
+    /// anybody and stays.
+    #[cold]
+    fn watched_ended(&mut self, id: NodeId, at: usize, here: &mut Here<'_>) -> Result<(), Refusal> {
+        self.watching = None;
+        self.hold(&here.chunk[here.watched..at])?;
+        let held = std::mem::take(&mut self.held);
+        let (selection, is_null) = (Arc::clone(&self.selection), held == b"null");
+        let node = selection.node(id);
+        let inside = held.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+        let meant = inside.map_or_else(|| held.clone(), unescaped);
+        let text = String::from_utf8(meant).map_err(|_| Refusal::Encoding)?;
+        if node.is_subject && !is_null {
+            self.subject = Some(text.as_str().into());
+        }
+        if let (Some(protection), true) = (&node.protection, node.leaf) {
+            if is_null {
+                here.out.extend_from_slice(&held);
+            } else {
+                quoted(&protection.protect(&text, self.subject.as_deref())?, here.out);
+            }
+        }
+        self.held = held;
+        self.held.clear();
+        Ok(())
+    }
+
+    fn hold(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() > self.limits.value_bytes { Err(Refusal::ValueLength) } else { Ok(()) }
     }
 
     #[inline]
@@ -341,11 +418,11 @@ impl<'s> JsonFilter<'s> {
         if escape == Escape::Text {
             at += plain_text(&here.chunk[at..]);
             if here.chunk.get(at) == Some(&b'"') {
-                return Ok(self.value_ended(at + 1, here));
+                return self.value_ended(at + 1, here);
             }
         }
         let (escape, at) = text(escape, here.chunk, at)?;
-        let Some(escape) = escape else { return Ok(self.value_ended(at, here)) };
+        let Some(escape) = escape else { return self.value_ended(at, here) };
         self.expected = Expected::String(escape);
         Ok(at)
     }
@@ -374,7 +451,7 @@ impl<'s> JsonFilter<'s> {
         self.child = None;
         let Some(container) = self.containers.last_mut() else { return Ok(()) };
         let place = match container.fate {
-            Fate::Dropped => return Ok(()),
+            Fate::Dropped | Fate::Watched(_) => return Ok(()),
             Fate::Passes => Member::STARRED,
             Fate::Filtered(id) => {
                 let Some(member) = self.selection.member(id, name) else { return Ok(()) };
@@ -396,7 +473,7 @@ impl<'s> JsonFilter<'s> {
                         at += digits(&here.chunk[at..]);
                     }
                 }
-                None if number.may_end() => return Ok(self.value_ended(at, here)),
+                None if number.may_end() => return self.value_ended(at, here),
                 None => return Err(Refusal::Syntax),
             }
         }
@@ -412,7 +489,7 @@ impl<'s> JsonFilter<'s> {
             return Err(Refusal::Syntax);
         }
         if common == rest.len() {
-            return Ok(self.value_ended(at + common, here));
+            return self.value_ended(at + common, here);
         }
         self.expected = Expected::Literal(&rest[common..]);
         Ok(at + common)

@@ -1,6 +1,6 @@
 //! A fixed set of names that is asked about at every member of every object: one look and one comparison each.
 
-use crate::selection::NodeId;
+use super::selection::NodeId;
 
 /// Names with the node that each leads to, in a table of open addresses that is at most half full.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

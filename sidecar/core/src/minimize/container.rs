@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
+use super::selection::NodeId;
 use crate::Refusal;
-use crate::selection::NodeId;
 
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Fate {
     Passes,
     /// It is a container of which the node's fields pass.
     Filtered(NodeId),
+    /// It is a single value that the node wants changed, or kept because it names the data subject.
+    Watched(NodeId),
 }
 
 /// An array or object that has begun and not ended.

@@ -1,7 +1,7 @@
 //! Strings of JSON: where one may go on, and what it stands for.
 
+use super::scan::{hexadecimal, plain_text};
 use crate::Refusal;
-use crate::scan::{hexadecimal, plain_text};
 
 /// Where in a string: a character may be written as an escape of up to twelve bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,23 @@ pub fn unescaped(inside: &[u8]) -> Vec<u8> {
     }
     found.extend_from_slice(rest);
     found
+}
+
+/// Appends a text as a string of JSON (RFC 8259, section 7): only what must be is written as an escape.
+pub fn quoted(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    loop {
+        let plain = plain_text(rest);
+        out.extend_from_slice(&rest[..plain]);
+        let Some(&byte) = rest.get(plain) else { break };
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+        }
+        rest = &rest[plain + 1..];
+    }
+    out.push(b'"');
 }
 
 fn unit(hex: &[u8]) -> u16 {

@@ -6,8 +6,10 @@
 //! holds what its star would have given it.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::names::Names;
+use super::names::Names;
+use crate::Protection;
 
 /// A node of the tree, by its place in [`Selection::nodes`].
 pub type NodeId = u32;
@@ -24,13 +26,32 @@ impl Member {
     pub(crate) const STARRED: u32 = u32::MAX;
 }
 
-/// An allow-list of fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    nodes: Vec<Node>,
+/// What is to be done with the value that a pointer names.
+#[derive(Clone, Debug, Default)]
+pub struct Treatment {
+    /// Whether the value passes.
+    pub passes: bool,
+    /// How it is changed before it does.
+    pub protection: Option<Arc<Protection>>,
+    /// Whether it names the data subject, so that it is kept for whoever asks the filter.
+    pub is_subject: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+impl Treatment {
+    /// The value passes as it is.
+    pub const PASS: Self = Self { passes: true, protection: None, is_subject: false };
+}
+
+/// An allow-list of fields.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    nodes: Vec<Node>,
+    is_empty: bool,
+    seeks_subject: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // they are independent of each other
 pub(crate) struct Node {
     members: Names,
     star: Option<NodeId>,
@@ -38,6 +59,10 @@ pub(crate) struct Node {
     pub(crate) leaf: bool,
     /// Everything passes from here on.
     pub(crate) subtree: bool,
+    /// A single value here is more than passed or dropped.
+    pub(crate) watched: bool,
+    pub(crate) protection: Option<Arc<Protection>>,
+    pub(crate) is_subject: bool,
 }
 
 /// A text that is no pointer of a selection.
@@ -62,6 +87,8 @@ struct Sketch {
     star: Option<Box<Sketch>>,
     leaf: bool,
     subtree: bool,
+    protection: Option<Arc<Protection>>,
+    is_subject: bool,
 }
 
 enum Token {
@@ -77,14 +104,48 @@ impl Selection {
     ///
     /// [`PointerError`] for a text that does not begin with a slash, holds an unknown escape, or goes on after `**`.
     pub fn new<'p>(pointers: impl IntoIterator<Item = &'p str>) -> Result<Self, PointerError> {
+        Self::with(pointers.into_iter().map(|pointer| (pointer, Treatment::PASS)))
+    }
+
+    /// The allow-list of these pointers, with what is to be done with each.
+    ///
+    /// # Errors
+    ///
+    /// [`PointerError`] as for [`Selection::new`], and for a pointer to more than one value that is to be changed.
+    pub fn with<'p>(pointers: impl IntoIterator<Item = (&'p str, Treatment)>) -> Result<Self, PointerError> {
         let mut root = Sketch::default();
-        for pointer in pointers {
-            root.add(&tokens(pointer)?);
+        for (pointer, treatment) in pointers {
+            let tokens = tokens(pointer)?;
+            let wrong = |reason| PointerError { pointer: pointer.to_owned(), reason };
+            if treatment.protection.is_some() || treatment.is_subject {
+                match tokens.last() {
+                    None => return Err(wrong("what is watched for is a field, not the document")),
+                    Some(Token::Rest) => {
+                        return Err(wrong("a subtree passes as it is: name the field that is changed"));
+                    }
+                    Some(_) => {}
+                }
+            }
+            root.add(&tokens, &treatment);
         }
-        root.give_stars_to_members();
+        root.settle();
         let mut selection = Self::default();
         selection.place(&root);
+        selection.is_empty = selection.nodes.iter().all(|node| !node.leaf && !node.subtree);
+        selection.seeks_subject = selection.nodes.iter().any(|node| node.is_subject);
         Ok(selection)
+    }
+
+    /// Whether nothing at all passes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    /// Whether it asks for the data subject.
+    #[must_use]
+    pub fn seeks_subject(&self) -> bool {
+        self.seeks_subject
     }
 
     pub(crate) const ROOT: NodeId = 0;
@@ -112,7 +173,14 @@ impl Selection {
 
     fn place(&mut self, sketch: &Sketch) -> NodeId {
         let id = self.nodes.len();
-        self.nodes.push(Node { leaf: sketch.leaf, subtree: sketch.subtree, ..Node::default() });
+        self.nodes.push(Node {
+            leaf: sketch.leaf,
+            subtree: sketch.subtree,
+            watched: sketch.protection.is_some() || sketch.is_subject,
+            protection: sketch.protection.clone(),
+            is_subject: sketch.is_subject,
+            ..Node::default()
+        });
         let members: Vec<_> =
             sketch.members.iter().map(|(name, below)| (name.clone().into_boxed_slice(), self.place(below))).collect();
         let star = sketch.star.as_deref().map(|below| self.place(below));
@@ -131,30 +199,50 @@ impl Node {
 }
 
 impl Sketch {
-    fn add(&mut self, tokens: &[Token]) {
+    fn add(&mut self, tokens: &[Token], treatment: &Treatment) {
         match tokens {
-            [] => self.leaf = true,
+            [] => {
+                self.leaf |= treatment.passes;
+                self.is_subject |= treatment.is_subject;
+                if treatment.protection.is_some() {
+                    self.protection.clone_from(&treatment.protection);
+                }
+            }
             [Token::Rest, ..] => {
                 self.leaf = true;
                 self.subtree = true;
             }
-            [Token::Star, rest @ ..] => self.star.get_or_insert_default().add(rest),
-            [Token::Name(name), rest @ ..] => self.members.entry(name.clone()).or_default().add(rest),
+            [Token::Star, rest @ ..] => self.star.get_or_insert_default().add(rest, treatment),
+            [Token::Name(name), rest @ ..] => self.members.entry(name.clone()).or_default().add(rest, treatment),
         }
     }
 
-    fn give_stars_to_members(&mut self) {
+    /// Makes every named member hold what its star would have given it, and every subtree that has members of its own
+    /// a star that lets everything through.
+    fn settle(&mut self) {
+        if self.subtree && (self.star.is_some() || !self.members.is_empty()) {
+            self.subtree = false;
+            self.star.get_or_insert_default().merge(&Self { leaf: true, subtree: true, ..Self::default() });
+        }
         if let Some(star) = &self.star {
             for member in self.members.values_mut() {
                 member.merge(star);
             }
         }
-        self.members.values_mut().chain(self.star.as_deref_mut()).for_each(Self::give_stars_to_members);
+        self.members.values_mut().chain(self.star.as_deref_mut()).for_each(Self::settle);
     }
 
+    /// Adds what another sketch lets through; a field that is to be changed stays as it is.
     fn merge(&mut self, other: &Self) {
+        if self.protection.is_some() {
+            return;
+        }
+        if !self.leaf {
+            self.protection.clone_from(&other.protection);
+        }
         self.leaf |= other.leaf;
         self.subtree |= other.subtree;
+        self.is_subject |= other.is_subject;
         for (name, below) in &other.members {
             self.members.entry(name.clone()).or_default().merge(below);
         }

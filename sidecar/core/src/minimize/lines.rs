@@ -1,19 +1,28 @@
 //! NDJSON: a document a line, each filtered for itself.
 
-use crate::filter::{JsonFilter, Limits};
+use std::sync::Arc;
+
+use super::json::{JsonFilter, Limits};
 use crate::{Refusal, Selection};
 
 /// Applies a [`Selection`] to every line of a body of newline-delimited JSON. Blank lines are dropped.
 #[derive(Debug)]
-pub struct LinesFilter<'s> {
-    document: JsonFilter<'s>,
+pub struct LinesFilter {
+    document: JsonFilter,
+    subject: Option<Box<str>>,
 }
 
-impl<'s> LinesFilter<'s> {
+impl LinesFilter {
     /// A filter for one body; the limits are those of a line.
     #[must_use]
-    pub fn new(selection: &'s Selection, limits: Limits) -> Self {
-        Self { document: JsonFilter::new(selection, limits) }
+    pub fn new(selection: Arc<Selection>, limits: Limits) -> Self {
+        Self { document: JsonFilter::new(selection, limits), subject: None }
+    }
+
+    /// Names the data subject of the lines that do not name one themselves.
+    pub fn set_subject(&mut self, subject: Option<&str>) {
+        self.subject = subject.map(Box::from);
+        self.document.set_subject(subject);
     }
 
     /// Takes in the next chunk and appends what passes to `out`.
@@ -27,6 +36,7 @@ impl<'s> LinesFilter<'s> {
             self.document.feed(&chunk[..end], out)?;
             if self.document.has_begun() {
                 self.document.finish()?;
+                self.document.set_subject(self.subject.as_deref());
                 out.push(b'\n');
             }
             chunk = &chunk[end + 1..];
@@ -50,7 +60,7 @@ mod tests {
 
     fn filtered(body: &str, cut: usize) -> Result<String, Refusal> {
         let selection = Selection::new(["/id"]).unwrap();
-        let mut filter = LinesFilter::new(&selection, Limits::default());
+        let mut filter = LinesFilter::new(Arc::new(selection), Limits::default());
         let mut out = Vec::new();
         filter.feed(&body.as_bytes()[..cut], &mut out)?;
         filter.feed(&body.as_bytes()[cut..], &mut out)?;

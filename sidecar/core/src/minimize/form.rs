@@ -4,39 +4,69 @@
 //! and `%XX` a byte. Names are compared as what they mean; what passes stays as it was written. Receivers differ in
 //! what they make of broken escapes and of other separators, so a name that leaves room for doubt is not declared.
 
-use crate::scan::hexadecimal;
+use super::scan::hexadecimal;
 use crate::{Refusal, Selection};
 
-/// Appends the declared pairs of a query string or form to `out`; a declared name is a pointer of one token.
+/// Appends the declared pairs of a query string or form to `out`; a declared name is a pointer of one token. Returns the
+/// data subject, where one of the pairs names it.
 ///
 /// # Errors
 ///
 /// [`Refusal::Encoding`] where a declared pair is no UTF-8 or holds a broken escape, [`Refusal::DuplicateName`] where a
-/// declared name stands twice.
-pub fn filter_form(selection: &Selection, form: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+/// declared name stands twice, and what [`crate::Protection::protect`] fails with.
+pub fn filter_form(
+    selection: &Selection,
+    subject: Option<&str>,
+    form: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<Option<String>, Refusal> {
+    let start = out.len();
     let mut seen: Vec<Vec<u8>> = Vec::new();
+    let mut found = None;
     for pair in form.split(|&byte| byte == b'&') {
         let equals = pair.iter().position(|&byte| byte == b'=').unwrap_or(pair.len());
-        let (name, value) = pair.split_at(equals);
-        let Some(name) = meant(name) else { continue };
-        if !is_declared(selection, &name) {
+        let (written, value) = pair.split_at(equals);
+        let Some(name) = meant(written) else { continue };
+        let Some(member) = selection.member(Selection::ROOT, &name) else { continue };
+        let node = selection.node(member.id);
+        if !node.leaf && !node.watched {
             continue;
         }
-        meant(value).ok_or(Refusal::Encoding)?;
+        let value = meant(value.strip_prefix(b"=").unwrap_or(value)).ok_or(Refusal::Encoding)?;
         if seen.contains(&name) {
             return Err(Refusal::DuplicateName);
         }
-        if !seen.is_empty() {
+        seen.push(name);
+        let value = std::str::from_utf8(&value).map_err(|_| Refusal::Encoding)?;
+        if node.is_subject {
+            found = Some(value.to_owned());
+        }
+        if !node.leaf {
+            continue;
+        }
+        if out.len() > start {
             out.push(b'&');
         }
-        out.extend_from_slice(pair);
-        seen.push(name);
+        if let Some(protection) = &node.protection {
+            out.extend_from_slice(written);
+            out.push(b'=');
+            encoded(&protection.protect(value, found.as_deref().or(subject))?, out);
+        } else {
+            out.extend_from_slice(pair);
+        }
     }
-    Ok(())
+    Ok(found)
 }
 
-fn is_declared(selection: &Selection, name: &[u8]) -> bool {
-    selection.member(Selection::ROOT, name).is_some_and(|member| selection.node(member.id).leaf)
+/// Appends a value in the form that needs no more escapes (RFC 3986, section 2.3).
+fn encoded(value: &str, out: &mut Vec<u8>) {
+    for &byte in value.as_bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
 }
 
 /// What a name or value stands for; `None` for what is no text.
@@ -62,7 +92,7 @@ mod tests {
     fn filtered(names: &[&str], form: &str) -> Result<String, Refusal> {
         let selection = Selection::new(names.iter().copied()).unwrap();
         let mut out = Vec::new();
-        filter_form(&selection, form.as_bytes(), &mut out)?;
+        filter_form(&selection, None, form.as_bytes(), &mut out)?;
         Ok(String::from_utf8(out).unwrap())
     }
 

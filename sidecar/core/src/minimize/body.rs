@@ -1,0 +1,242 @@
+//! A body of any declared media type, in chunks: what passes of it, and what was found in it.
+
+use std::sync::Arc;
+
+use super::coding::Coding;
+use super::form::filter_form;
+use super::json::{JsonFilter, Limits};
+use super::lines::LinesFilter;
+use crate::{Refusal, Selection};
+
+/// Which way a body goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the source of a flow to its destination.
+    Request,
+    /// Back.
+    Response,
+}
+
+/// What a body held, once it has ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The data subject, where the body names it.
+    pub subject: Option<String>,
+}
+
+/// Filters one body.
+#[derive(Debug)]
+pub struct Body {
+    coding: Coding,
+    format: Format,
+    /// Bytes that may still come.
+    left: usize,
+    is_empty: bool,
+}
+
+/// What the head of a message says of its body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BodyHead<'h> {
+    /// The header `content-type`.
+    pub content_type: Option<&'h [u8]>,
+    /// The header `content-encoding`.
+    pub content_encoding: Option<&'h [u8]>,
+    /// The data subject, where the head names it.
+    pub subject: Option<&'h str>,
+}
+
+#[derive(Debug)]
+enum Format {
+    Json(Box<JsonFilter>),
+    Lines(Box<LinesFilter>),
+    /// Forms are held until they end: a pair is known when the next one begins, and forms are small.
+    Form {
+        selection: Arc<Selection>,
+        subject: Option<String>,
+        held: Vec<u8>,
+    },
+    /// Nothing of it is declared, so nothing of it passes.
+    Nothing,
+}
+
+impl Body {
+    /// The filter for a body of at most `most` bytes, once it is decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::ContentType`] where fields cannot be told in such a body, [`Refusal::ContentEncoding`] where it
+    /// cannot be decoded.
+    pub fn new(selection: &Arc<Selection>, head: &BodyHead<'_>, limits: Limits, most: usize) -> Result<Self, Refusal> {
+        let subject = head.subject;
+        let selection = Arc::clone(selection);
+        if selection.is_empty() && !selection.seeks_subject() {
+            return Ok(Self::dropped());
+        }
+        let format = match media_type(head.content_type.unwrap_or_default()).ok_or(Refusal::ContentType)? {
+            MediaType::Json => {
+                let mut filter = JsonFilter::new(selection, limits);
+                filter.set_subject(subject);
+                Format::Json(Box::new(filter))
+            }
+            MediaType::Lines => {
+                let mut filter = LinesFilter::new(selection, limits);
+                filter.set_subject(subject);
+                Format::Lines(Box::new(filter))
+            }
+            MediaType::Form => Format::Form { selection, subject: subject.map(str::to_owned), held: Vec::new() },
+        };
+        Ok(Self { coding: Coding::new(head.content_encoding)?, format, left: most, is_empty: true })
+    }
+
+    /// The filter that lets nothing through, whatever comes.
+    #[must_use]
+    pub fn dropped() -> Self {
+        Self { coding: Coding::Identity, format: Format::Nothing, left: usize::MAX, is_empty: true }
+    }
+
+    /// Whether the body goes as a whole, so that its media type goes with it.
+    #[must_use]
+    pub fn is_dropped(&self) -> bool {
+        matches!(self.format, Format::Nothing)
+    }
+
+    /// Takes in the next chunk and appends what passes to `out`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]; the filter is of no more use then.
+    pub fn feed(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+        self.is_empty &= chunk.is_empty();
+        let (format, left) = (&mut self.format, &mut self.left);
+        self.coding.feed(chunk, |decoded| format.feed(decoded, left, out))
+    }
+
+    /// Ends the body and appends what was waiting for that to `out`. No body at all is fine for any media type.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`], where the body is not complete or what was waiting is refused.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<Found, Refusal> {
+        if self.is_empty {
+            return Ok(Found::default());
+        }
+        let (format, left) = (&mut self.format, &mut self.left);
+        self.coding.finish(|decoded| format.feed(decoded, left, out))?;
+        self.format.finish(out)
+    }
+}
+
+impl Format {
+    fn feed(&mut self, chunk: &[u8], left: &mut usize, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        *left = left.checked_sub(chunk.len()).ok_or(Refusal::BodySize)?;
+        match self {
+            Self::Json(filter) => filter.feed(chunk, out),
+            Self::Lines(filter) => filter.feed(chunk, out),
+            Self::Form { held, .. } => {
+                held.extend_from_slice(chunk);
+                Ok(())
+            }
+            Self::Nothing => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<Found, Refusal> {
+        let subject = match self {
+            Self::Json(filter) => {
+                filter.finish()?;
+                filter.subject().map(str::to_owned)
+            }
+            Self::Lines(filter) => {
+                filter.finish()?;
+                None
+            }
+            Self::Form { selection, subject, held } => filter_form(selection, subject.as_deref(), held, out)?,
+            Self::Nothing => None,
+        };
+        Ok(Found { subject })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MediaType {
+    Json,
+    Lines,
+    Form,
+}
+
+/// What a `content-type` names (RFC 9110, section 8.3.1), if fields can be told in it; JSON is UTF-8 whatever else is
+/// said (RFC 8259, section 8.1).
+fn media_type(content_type: &[u8]) -> Option<MediaType> {
+    let text = std::str::from_utf8(content_type).ok()?;
+    let mut parts = text.split(';').map(str::trim);
+    let essence = parts.next()?.to_ascii_lowercase();
+    for parameter in parts {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let value = value.trim_matches('"');
+        if name.eq_ignore_ascii_case("charset") && !value.eq_ignore_ascii_case("utf-8") {
+            return None;
+        }
+    }
+    match essence.as_str() {
+        "application/json" | "text/json" => Some(MediaType::Json),
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
+            Some(MediaType::Lines)
+        }
+        "application/x-www-form-urlencoded" => Some(MediaType::Form),
+        other if other.starts_with("application/") && other.ends_with("+json") => Some(MediaType::Json),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filtered(content_type: &str, body: &str) -> Result<String, Refusal> {
+        let selection = Arc::new(Selection::new(["/a"]).unwrap());
+        let head = BodyHead { content_type: Some(content_type.as_bytes()), ..BodyHead::default() };
+        let mut body_filter = Body::new(&selection, &head, Limits::default(), 40)?;
+        let mut out = Vec::new();
+        for byte in body.bytes() {
+            body_filter.feed(&[byte], &mut out)?;
+        }
+        body_filter.finish(&mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn the_media_type_says_how_fields_are_told() {
+        for json in ["application/json", "Application/JSON; charset=UTF-8", "application/problem+json", "text/json"] {
+            assert_eq!(filtered(json, r#"{"a":1,"b":2}"#).as_deref(), Ok(r#"{"a":1}"#), "{json}");
+        }
+        assert_eq!(filtered("application/x-ndjson", "{\"b\":2}\n{\"a\":1}").as_deref(), Ok("{}\n{\"a\":1}"));
+        assert_eq!(filtered("application/x-www-form-urlencoded", "a=1&b=2").as_deref(), Ok("a=1"));
+    }
+
+    #[test]
+    fn where_it_says_nothing_the_body_is_refused() {
+        for other in
+            ["text/plain", "", "multipart/form-data; boundary=x", "application/json; charset=utf-16", "application/xml"]
+        {
+            assert_eq!(filtered(other, "{}"), Err(Refusal::ContentType), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_declares_nothing_is_dropped_whatever_it_is() {
+        let nothing = Arc::new(Selection::new([]).unwrap());
+        let mut body = Body::new(&nothing, &BodyHead::default(), Limits::default(), 40).unwrap();
+        let mut out = Vec::new();
+        assert!(body.is_dropped());
+        body.feed(b"whatever", &mut out).unwrap();
+        body.finish(&mut out).unwrap();
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_body_ends_at_its_limit() {
+        let body = format!(r#"{{"a":"{}"}}"#, "x".repeat(32));
+        assert_eq!(filtered("application/json", &body).as_deref(), Ok(body.as_str()));
+        assert_eq!(filtered("application/json", &(body + " ")), Err(Refusal::BodySize));
+    }
+}

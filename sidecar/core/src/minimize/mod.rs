@@ -1,0 +1,16 @@
+//! The minimizer: of a body, a query or a form, only the declared fields pass.
+
+pub mod body;
+mod coding;
+mod container;
+pub mod form;
+pub mod json;
+pub mod lines;
+mod names;
+mod number;
+pub mod protect;
+pub mod refusal;
+mod scan;
+pub mod selection;
+mod string;
+mod utf8;

@@ -1,0 +1,110 @@
+//! The policy as the control plane writes it: JSON, of which every member that is not known here is refused.
+
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Policy {
+    pub schema: u32,
+    pub port: String,
+    pub enforced_by: String,
+    pub peer: Peer,
+    /// Seconds since 1970.
+    pub not_after: u64,
+    #[serde(default)]
+    pub limits: Limits,
+    pub flows: Vec<Flow>,
+}
+
+/// What the sidecar knows of the other side of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Peer {
+    /// Requests come from the workload itself, which is the source of every flow.
+    Own,
+    /// Requests come from the source of a flow, by its certificate.
+    Certified,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Limits {
+    pub body_bytes: Option<usize>,
+    pub depth: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Flow {
+    pub name: String,
+    pub source: String,
+    /// Why nothing passes; empty where the flow is open.
+    #[serde(default)]
+    pub closed: String,
+    /// Seconds since 1970 from which on its verdict is too old.
+    pub not_after: Option<u64>,
+    #[serde(default)]
+    pub operations: Vec<Operation>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Key {
+    /// `pseudonymize` or `encrypt`.
+    pub usage: String,
+    pub id: String,
+    /// 32 bytes in hexadecimal digits.
+    pub secret: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Operation {
+    pub name: String,
+    #[serde(default)]
+    pub methods: Vec<String>,
+    pub path: String,
+    pub purposes: Vec<String>,
+    pub subject: Option<Subject>,
+    #[serde(default)]
+    pub stream: bool,
+    #[serde(default)]
+    pub keys: Vec<Key>,
+    pub request: Option<Payload>,
+    pub response: Option<Payload>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Subject {
+    #[serde(rename = "in")]
+    pub place: String,
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Payload {
+    #[serde(default)]
+    pub fields: Vec<Field>,
+    #[serde(default)]
+    pub headers: Vec<Parameter>,
+    #[serde(default)]
+    pub query: Vec<Parameter>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Field {
+    pub pointer: String,
+    #[serde(default)]
+    pub protect: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Parameter {
+    pub name: String,
+    #[serde(default)]
+    pub protect: String,
+}

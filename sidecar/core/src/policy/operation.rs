@@ -1,0 +1,142 @@
+//! An operation as the sidecar applies it: which requests it means, and what they may carry.
+
+use std::sync::Arc;
+
+use super::document;
+use super::headers::HeaderRules;
+use super::template::Template;
+use super::{Keys, PolicyError};
+use crate::{Selection, Treatment};
+
+/// Where a request names its data subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubjectPlace {
+    /// In a parameter of the path.
+    Path(Box<str>),
+    /// In a query parameter.
+    Query(Box<str>),
+    /// In a header, whose name is in lower case.
+    Header(Box<str>),
+    /// In the body, where its selection finds it.
+    Body,
+    /// Nowhere: no single person is concerned.
+    None,
+}
+
+/// What one direction of an operation lets through.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    /// Fields of the body.
+    pub fields: Arc<Selection>,
+    /// Headers.
+    pub headers: HeaderRules,
+    /// Query parameters; none for responses.
+    pub query: Arc<Selection>,
+}
+
+/// One kind of call that a flow allows.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its name in the flow.
+    pub name: Box<str>,
+    methods: Vec<Box<str>>,
+    template: Template,
+    pub(super) purposes: Vec<Box<str>>,
+    /// Where requests name the data subject.
+    pub subject: SubjectPlace,
+    /// Whether bodies are filtered while they pass, and not held until they end.
+    pub stream: bool,
+    /// What this side takes out of requests; `None` where the other side has done that.
+    pub request: Option<Payload>,
+    /// What this side takes out of responses; `None` where the other side does that.
+    pub response: Option<Payload>,
+}
+
+impl Operation {
+    pub(super) fn new(written: document::Operation) -> Result<Self, PolicyError> {
+        let keys = &Keys::new(&written.keys)?;
+        let subject = subject_place(written.subject.as_ref())?;
+        let in_body = match (&subject, &written.subject) {
+            (SubjectPlace::Body, Some(place)) => place.name.as_deref(),
+            _ => None,
+        };
+        let in_query = if let SubjectPlace::Query(name) = &subject { Some(&**name) } else { None };
+        let request = written.request.map(|payload| Payload::new(payload, keys, in_body, in_query)).transpose()?;
+        let response = written.response.map(|payload| Payload::new(payload, keys, None, None)).transpose()?;
+        Ok(Self {
+            name: written.name.into(),
+            methods: written.methods.into_iter().map(Into::into).collect(),
+            template: Template::new(&written.path),
+            purposes: written.purposes.into_iter().map(Into::into).collect(),
+            subject,
+            stream: written.stream,
+            request,
+            response,
+        })
+    }
+
+    /// Whether a request is of this kind; `path` is in its normal form and without its query.
+    pub(super) fn matches(&self, method: &str, path: &str) -> bool {
+        (self.methods.is_empty() || self.methods.iter().any(|each| **each == *method)) && self.template.matches(path)
+    }
+
+    pub(super) fn specificity(&self) -> usize {
+        self.template.specificity()
+    }
+
+    pub(super) fn subject_in_path<'p>(&self, path: &'p str) -> Option<&'p str> {
+        match &self.subject {
+            SubjectPlace::Path(name) => self.template.parameter(path, name),
+            _ => None,
+        }
+    }
+}
+
+impl Payload {
+    fn new(
+        written: document::Payload,
+        keys: &Keys,
+        subject_in_body: Option<&str>,
+        subject_in_query: Option<&str>,
+    ) -> Result<Self, PolicyError> {
+        let mut fields = Vec::new();
+        for field in &written.fields {
+            fields.push((field.pointer.as_str(), keys.treatment(&field.protect)?));
+        }
+        fields.extend(subject_in_body.map(|pointer| (pointer, SUBJECT)));
+        let mut query = Vec::new();
+        for parameter in &written.query {
+            query.push((pointer(&parameter.name), keys.treatment(&parameter.protect)?));
+        }
+        query.extend(subject_in_query.map(|name| (pointer(name), SUBJECT)));
+        let mut headers = Vec::new();
+        for header in written.headers {
+            let treatment = keys.treatment(&header.protect)?;
+            headers.push((header.name, treatment));
+        }
+        Ok(Self {
+            fields: Arc::new(Selection::with(fields)?),
+            headers: HeaderRules::new(headers),
+            query: Arc::new(Selection::with(query.iter().map(|(name, treatment)| (name.as_str(), treatment.clone())))?),
+        })
+    }
+}
+
+const SUBJECT: Treatment = Treatment { passes: false, protection: None, is_subject: true };
+
+fn subject_place(written: Option<&document::Subject>) -> Result<SubjectPlace, PolicyError> {
+    let Some(written) = written else { return Ok(SubjectPlace::None) };
+    let name = || written.name.clone().map(Into::into).ok_or(PolicyError::new("a subject has a place and no name"));
+    Ok(match written.place.as_str() {
+        "path" => SubjectPlace::Path(name()?),
+        "query" => SubjectPlace::Query(name()?),
+        "header" => SubjectPlace::Header(written.name.clone().unwrap_or_default().to_ascii_lowercase().into()),
+        "body" => SubjectPlace::Body,
+        _ => SubjectPlace::None,
+    })
+}
+
+/// The pointer to a name of a form or query.
+fn pointer(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1").replace('*', "~2"))
+}

@@ -1,0 +1,106 @@
+//! Refusals as problem documents (RFC 9457): which rule was broken and what to do, never a value.
+
+use serde_json::{Map, Value};
+
+use crate::{Direction, Refusal};
+
+const TYPE: &str = "https://lawflow.dev/problems/";
+/// Statuses of RFC 9110, section 15.
+const FORBIDDEN: u16 = 403;
+const CONTENT_TOO_LARGE: u16 = 413;
+const UNSUPPORTED_MEDIA_TYPE: u16 = 415;
+const UNPROCESSABLE_CONTENT: u16 = 422;
+const INTERNAL_SERVER_ERROR: u16 = 500;
+const BAD_GATEWAY: u16 = 502;
+
+/// Why a request or its response does not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// A stable name, the last part of the document's `type` and the label of metrics.
+    pub rule: &'static str,
+    title: &'static str,
+    detail: String,
+    flows: Option<String>,
+}
+
+impl Problem {
+    /// The bytes of the document; `enforced_by` is the SPIFFE id of the workload whose sidecar refuses.
+    #[must_use]
+    pub fn document(&self, enforced_by: &str) -> Vec<u8> {
+        let mut members = Map::new();
+        members.insert("type".to_owned(), Value::from(format!("{TYPE}{}", self.rule)));
+        members.insert("title".to_owned(), Value::from(self.title));
+        members.insert("status".to_owned(), Value::from(self.status));
+        members.insert("detail".to_owned(), Value::from(self.detail.as_str()));
+        if let Some(flows) = &self.flows {
+            members.insert("flows".to_owned(), Value::from(flows.as_str()));
+        }
+        members.insert("enforcedBy".to_owned(), Value::from(enforced_by));
+        Value::Object(members).to_string().into_bytes()
+    }
+
+    /// A body that its flow does not let through.
+    #[must_use]
+    pub fn refused(refusal: Refusal, direction: Direction, operation: &str, flow: &str) -> Self {
+        let status = match (direction, refusal) {
+            (Direction::Response, _) => BAD_GATEWAY,
+            (_, Refusal::BodySize) => CONTENT_TOO_LARGE,
+            (_, Refusal::ContentType | Refusal::ContentEncoding) => UNSUPPORTED_MEDIA_TYPE,
+            _ => UNPROCESSABLE_CONTENT,
+        };
+        let which = if direction == Direction::Request { "request" } else { "response" };
+        Self {
+            status,
+            rule: refusal.rule(),
+            title: if direction == Direction::Request {
+                "The request cannot be minimized, so it does not leave"
+            } else {
+                "The response cannot be minimized, so it does not leave"
+            },
+            detail: format!("{refusal}: in the {which} of operation {operation} of the flow {flow}"),
+            flows: None,
+        }
+    }
+
+    /// The sidecar met a defect of its own: nothing passes.
+    #[must_use]
+    pub fn defect() -> Self {
+        Self {
+            status: INTERNAL_SERVER_ERROR,
+            rule: "defect",
+            title: "The sidecar met a defect of its own, so nothing passes",
+            detail: "report it with the sidecar's log".to_owned(),
+            flows: None,
+        }
+    }
+
+    pub(super) fn denied(rule: &'static str, title: &'static str, detail: String, flows: Option<String>) -> Self {
+        Self { status: FORBIDDEN, rule, title, detail, flows }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_tells_whose_fault_it_is() {
+        let status = |refusal, direction| Problem::refused(refusal, direction, "o", "f").status;
+        assert_eq!(status(Refusal::Syntax, Direction::Request), 422);
+        assert_eq!(status(Refusal::ContentType, Direction::Request), 415);
+        assert_eq!(status(Refusal::BodySize, Direction::Request), 413);
+        assert_eq!(status(Refusal::BodySize, Direction::Response), 502);
+    }
+
+    #[test]
+    fn a_document_names_the_rule_and_who_enforces_it() {
+        let problem = Problem::refused(Refusal::DuplicateName, Direction::Request, "create", "shop/orders");
+        let document: Value = serde_json::from_slice(&problem.document("spiffe://x/ns/shop/sa/orders")).unwrap();
+        assert_eq!(document["type"], "https://lawflow.dev/problems/duplicate-name");
+        assert_eq!(document["status"], 422);
+        assert_eq!(document["enforcedBy"], "spiffe://x/ns/shop/sa/orders");
+        assert!(document["detail"].as_str().unwrap().ends_with("operation create of the flow shop/orders"));
+    }
+}

@@ -1,0 +1,225 @@
+//! One exchange: which flow it belongs to, and what passes of its request and of its response.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lawflow_core::{Admitted, Direction, Operation, Problem, Refusal, RequestHead, SubjectPlace, filter_form};
+
+use crate::abi::raw::HeaderKind;
+use crate::abi::stream::Stream;
+use crate::config::Config;
+use crate::message::{Message, Stopped};
+
+/// Says what a request is for, from the app to its sidecar and from there to the receiver.
+const PURPOSE: &str = "lawflow-purpose";
+/// Says which flow the source's sidecar found a request in.
+const FLOW: &str = "lawflow-flow";
+
+/// Whether Envoy goes on with what it has called about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    On,
+    /// It waits for more, or has been answered.
+    Stop,
+}
+
+/// The state of one stream.
+pub struct Filter {
+    config: &'static Config,
+    admitted: Option<Admitted>,
+    request: Message,
+    response: Message,
+    /// The answer is the sidecar's own: a problem document, not the workload's data.
+    is_answered: bool,
+    /// Nothing passes any more.
+    is_closed: bool,
+}
+
+impl Filter {
+    pub fn new(config: &'static Config) -> Self {
+        Self {
+            config,
+            admitted: None,
+            request: Message::new(Direction::Request),
+            response: Message::new(Direction::Response),
+            is_answered: false,
+            is_closed: false,
+        }
+    }
+
+    pub fn request_headers(&mut self, stream: &mut Stream<'_>, end: bool) -> Pass {
+        let config = self.config;
+        match admit(config, stream) {
+            Ok(admitted) => {
+                stream.count(config.metrics.admitted, 1);
+                let admitted = self.admitted.insert(admitted);
+                if config.policy.is_source() {
+                    if admitted.purpose.is_empty() {
+                        stream.remove_header(HeaderKind::Request, PURPOSE);
+                    } else {
+                        stream.set_header(HeaderKind::Request, PURPOSE, &admitted.purpose);
+                    }
+                    stream.set_header(HeaderKind::Request, FLOW, &admitted.flow.name);
+                } else {
+                    stream.remove_header(HeaderKind::Request, FLOW);
+                }
+                stream.note("flow", &admitted.flow.name);
+                stream.note("operation", &admitted.operation.name);
+                let operation = Arc::clone(&admitted.operation);
+                let headed = query(stream, &operation, admitted).and_then(|()| {
+                    let subject = admitted.subject.as_deref();
+                    self.request.head(stream, &config.policy, &config.metrics, &operation, subject, end)
+                });
+                match headed {
+                    Ok(pass) => pass,
+                    Err(refusal) => self.stopped(stream, Direction::Request, Stopped { refusal, has_begun: false }),
+                }
+            }
+            Err(problem) => self.refuse(stream, &problem),
+        }
+    }
+
+    pub fn request_body(&mut self, stream: &mut Stream<'_>, end: bool) -> Pass {
+        if self.is_closed {
+            return Pass::Stop;
+        }
+        match self.request.piece(stream, &self.config.metrics, end) {
+            Ok((pass, found)) => {
+                if let (Some(admitted), Some(found)) = (&mut self.admitted, found) {
+                    admitted.subject = found.subject.or(admitted.subject.take());
+                }
+                pass
+            }
+            Err(stopped) => self.stopped(stream, Direction::Request, stopped),
+        }
+    }
+
+    pub fn request_trailers(&mut self, stream: &mut Stream<'_>) -> Pass {
+        self.trailers(stream, Direction::Request)
+    }
+
+    pub fn response_headers(&mut self, stream: &mut Stream<'_>, end: bool) -> Pass {
+        if self.is_answered {
+            return Pass::On;
+        }
+        let config = self.config;
+        let Some(admitted) = &self.admitted else { return self.defect(stream) };
+        let (operation, subject) = (&admitted.operation, admitted.subject.as_deref());
+        match self.response.head(stream, &config.policy, &config.metrics, operation, subject, end) {
+            Ok(pass) => pass,
+            Err(refusal) => self.stopped(stream, Direction::Response, Stopped { refusal, has_begun: false }),
+        }
+    }
+
+    pub fn response_body(&mut self, stream: &mut Stream<'_>, end: bool) -> Pass {
+        if self.is_answered {
+            return Pass::On;
+        }
+        if self.is_closed {
+            return Pass::Stop;
+        }
+        match self.response.piece(stream, &self.config.metrics, end) {
+            Ok((pass, _)) => pass,
+            Err(stopped) => self.stopped(stream, Direction::Response, stopped),
+        }
+    }
+
+    pub fn response_trailers(&mut self, stream: &mut Stream<'_>) -> Pass {
+        if self.is_answered { Pass::On } else { self.trailers(stream, Direction::Response) }
+    }
+
+    fn trailers(&mut self, stream: &mut Stream<'_>, direction: Direction) -> Pass {
+        if self.is_closed {
+            return Pass::Stop;
+        }
+        let Some(admitted) = &self.admitted else { return self.defect(stream) };
+        let message = if direction == Direction::Request { &mut self.request } else { &mut self.response };
+        match message.trailers(stream, &self.config.metrics, &admitted.operation) {
+            Ok(_) => Pass::On,
+            Err(stopped) => self.stopped(stream, direction, stopped),
+        }
+    }
+
+    /// Envoy or the module answers in the place of the workload.
+    pub fn answered_locally(&mut self) {
+        self.is_answered = true;
+    }
+
+    /// The module itself is at fault: nothing that it may not have looked at passes.
+    pub fn defect(&mut self, stream: &mut Stream<'_>) -> Pass {
+        if self.is_closed {
+            return Pass::Stop;
+        }
+        stream.count(self.config.metrics.defects, 1);
+        let streams = self.admitted.as_ref().is_some_and(|admitted| admitted.operation.stream);
+        if streams { self.reset(stream, "defect") } else { self.refuse(stream, &Problem::defect()) }
+    }
+
+    fn stopped(&mut self, stream: &mut Stream<'_>, direction: Direction, stopped: Stopped) -> Pass {
+        if stopped.has_begun {
+            return self.reset(stream, stopped.refusal.rule());
+        }
+        let Some(admitted) = &self.admitted else { return self.defect(stream) };
+        let (operation, flow) = (&admitted.operation.name, &admitted.flow.name);
+        let problem = Problem::refused(stopped.refusal, direction, operation, flow);
+        self.refuse(stream, &problem)
+    }
+
+    fn refuse(&mut self, stream: &mut Stream<'_>, problem: &Problem) -> Pass {
+        self.is_closed = true;
+        self.is_answered = true;
+        stream.count_labelled(self.config.metrics.refused, problem.rule);
+        // Tells the listener that the answer is a problem document already.
+        stream.note("rule", problem.rule);
+        let document = problem.document(&self.config.policy.enforced_by);
+        stream.respond(problem.status, "application/problem+json", &document, problem.rule);
+        Pass::Stop
+    }
+
+    fn reset(&mut self, stream: &mut Stream<'_>, rule: &'static str) -> Pass {
+        self.is_closed = true;
+        stream.count_labelled(self.config.metrics.refused, rule);
+        stream.reset(rule);
+        Pass::Stop
+    }
+}
+
+fn admit(config: &Config, stream: &Stream<'_>) -> Result<Admitted, Problem> {
+    let text = |name| {
+        let (value, count) = stream.header(HeaderKind::Request, name)?;
+        // Of a header that stands twice nobody knows which is meant.
+        if count == 1 { std::str::from_utf8(value).ok() } else { None }
+    };
+    let is_source = config.policy.is_source();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
+    let head = RequestHead {
+        method: text(":method").unwrap_or_default(),
+        path: text(":path").unwrap_or_default(),
+        purpose: text(PURPOSE),
+        flow: if is_source { None } else { text(FLOW) },
+        peer: if is_source { None } else { stream.peer() },
+    };
+    config.policy.admit(&head, now)
+}
+
+/// Filters the query and finds the data subject where the head names it.
+fn query(stream: &mut Stream<'_>, operation: &Operation, admitted: &mut Admitted) -> Result<(), Refusal> {
+    if let SubjectPlace::Header(name) = &operation.subject {
+        let value = stream.header(HeaderKind::Request, name).and_then(|(value, _)| std::str::from_utf8(value).ok());
+        admitted.subject = value.map(str::to_owned);
+    }
+    let Some(payload) = &operation.request else { return Ok(()) };
+    let Some((path, _)) = stream.header(HeaderKind::Request, ":path") else { return Ok(()) };
+    let mut parts = path.splitn(2, |&byte| byte == b'?');
+    let (Some(before), Some(query)) = (parts.next(), parts.next()) else { return Ok(()) };
+    let mut filtered = [before, b"?"].concat();
+    let bare = filtered.len();
+    let found = filter_form(&payload.query, admitted.subject.as_deref(), query, &mut filtered)?;
+    if filtered.len() == bare {
+        filtered.pop();
+    }
+    admitted.subject = found.or(admitted.subject.take());
+    let filtered = String::from_utf8(filtered).map_err(|_| Refusal::Encoding)?;
+    stream.set_header(HeaderKind::Request, ":path", &filtered);
+    Ok(())
+}

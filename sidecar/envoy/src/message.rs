@@ -1,0 +1,261 @@
+//! One direction of an exchange: a head, a body in pieces and trailers, of which the declared part goes on.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use lawflow_core::{Body, BodyHead, Direction, Found, HeaderFate, Operation, Payload, Policy, Refusal};
+
+use crate::abi::raw::{BodyKind, HeaderKind};
+use crate::abi::stream::Stream;
+use crate::config::Metrics;
+use crate::filter::Pass;
+
+/// Why a message does not go on, and whether its sender can still be told.
+#[derive(Clone, Copy)]
+pub struct Stopped {
+    pub refusal: Refusal,
+    /// Whether a part of it has already left, so that the stream can only be broken off.
+    pub has_begun: bool,
+}
+
+/// A message while it passes.
+pub struct Message {
+    direction: Direction,
+    work: Option<Work>,
+}
+
+struct Work {
+    body: Body,
+    operation: Arc<Operation>,
+    /// What passes and has not been handed on.
+    out: Vec<u8>,
+    bytes_in: u64,
+    bytes_out: u64,
+    microseconds: u64,
+}
+
+impl Message {
+    pub fn new(direction: Direction) -> Self {
+        Self { direction, work: None }
+    }
+
+    /// The head: undeclared headers go, and the body's filter is made. `subject` is whom the head names.
+    pub fn head(
+        &mut self,
+        stream: &mut Stream<'_>,
+        policy: &Policy,
+        metrics: &Metrics,
+        operation: &Arc<Operation>,
+        subject: Option<&str>,
+        end: bool,
+    ) -> Result<Pass, Refusal> {
+        let Some(payload) = self.payload(operation) else { return Ok(Pass::On) };
+        let kind = self.headers();
+        let body = if end { None } else { Some(self.body(stream, policy, operation, payload, subject)?) };
+        self.filter_headers(stream, metrics, payload, kind, subject)?;
+        let Some(body) = body else {
+            if self.direction == Direction::Response {
+                // To a HEAD, or of a 304: the length of what would have come, before it was filtered.
+                stream.remove_header(kind, CONTENT_LENGTH);
+            }
+            return Ok(Pass::On);
+        };
+        stream.remove_header(kind, CONTENT_LENGTH);
+        stream.remove_header(kind, CONTENT_ENCODING);
+        if body.is_dropped() {
+            stream.remove_header(kind, CONTENT_TYPE);
+        }
+        let work = Work {
+            body,
+            operation: Arc::clone(operation),
+            out: Vec::new(),
+            bytes_in: 0,
+            bytes_out: 0,
+            microseconds: 0,
+        };
+        let streams = work.streams();
+        self.work = Some(work);
+        Ok(if streams { Pass::On } else { Pass::Stop })
+    }
+
+    /// A piece of the body, the last one where `end` says so.
+    pub fn piece(
+        &mut self,
+        stream: &mut Stream<'_>,
+        metrics: &Metrics,
+        end: bool,
+    ) -> Result<(Pass, Option<Found>), Stopped> {
+        let (received, headers) = (self.received(), self.headers());
+        let Some(work) = &mut self.work else { return Ok((Pass::On, None)) };
+        let start = Instant::now();
+        let (mut length, mut fed) = (0, Ok(()));
+        for chunk in stream.chunks(received) {
+            length += chunk.len();
+            fed = fed.and_then(|()| work.body.feed(chunk, &mut work.out));
+        }
+        let found = match fed.and_then(|()| if end { work.body.finish(&mut work.out).map(Some) } else { Ok(None) }) {
+            Ok(found) => found,
+            Err(refusal) => return Err(work.stopped(refusal)),
+        };
+        work.bytes_in += length as u64;
+        work.microseconds += u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if !end && !work.streams() {
+            stream.replace(received, length, &[]);
+            return Ok((Pass::Stop, None));
+        }
+        if !work.streams() {
+            stream.set_header(headers, CONTENT_LENGTH, &work.out.len().to_string());
+        }
+        work.bytes_out += work.out.len() as u64;
+        stream.replace(received, length, &work.out);
+        work.out.clear();
+        if end {
+            self.ended(stream, metrics);
+        }
+        Ok((Pass::On, found))
+    }
+
+    /// The trailers end the body where they come; of their own, only what says how the call went passes.
+    pub fn trailers(
+        &mut self,
+        stream: &mut Stream<'_>,
+        metrics: &Metrics,
+        operation: &Operation,
+    ) -> Result<Option<Found>, Stopped> {
+        let Some(payload) = self.payload(operation) else { return Ok(None) };
+        let (kind, buffered) = match self.direction {
+            Direction::Request => (HeaderKind::RequestTrailer, BodyKind::BufferedRequest),
+            Direction::Response => (HeaderKind::ResponseTrailer, BodyKind::BufferedResponse),
+        };
+        let mut found = None;
+        if let Some(work) = &mut self.work {
+            found = match work.body.finish(&mut work.out) {
+                Ok(found) => Some(found),
+                Err(refusal) => return Err(work.stopped(refusal)),
+            };
+            work.bytes_out += work.out.len() as u64;
+            if !stream.replace(buffered, 0, &work.out) {
+                return Err(work.stopped(Refusal::Unprotected));
+            }
+            self.ended(stream, metrics);
+        }
+        self.filter_headers(stream, metrics, payload, kind, None)
+            .map_err(|refusal| Stopped { refusal, has_begun: true })?;
+        Ok(found)
+    }
+
+    fn body(
+        &self,
+        stream: &Stream<'_>,
+        policy: &Policy,
+        operation: &Operation,
+        payload: &Payload,
+        subject: Option<&str>,
+    ) -> Result<Body, Refusal> {
+        let kind = self.headers();
+        let value = |name| stream.header(kind, name);
+        let content_type = match value(CONTENT_TYPE) {
+            // Receivers differ in which of several they believe.
+            Some((_, count)) if count > 1 => return Err(Refusal::ContentType),
+            found => found.map(|(value, _)| value),
+        };
+        let content_encoding = match value(CONTENT_ENCODING) {
+            Some((_, count)) if count > 1 => return Err(Refusal::ContentEncoding),
+            found => found.map(|(value, _)| value),
+        };
+        let head = BodyHead { content_type, content_encoding, subject };
+        let most = if operation.stream { usize::MAX } else { policy.body_bytes };
+        let status = value(":status").map_or(&b""[..], |(value, _)| value);
+        if status == b"206" {
+            return Err(Refusal::Truncated);
+        }
+        match Body::new(&payload.fields, &head, policy.limits, most) {
+            // What went wrong is told by the status; a text about it may quote what was sent.
+            Err(_) if matches!(status.first(), Some(b'4' | b'5')) => Ok(Body::dropped()),
+            made => made,
+        }
+    }
+
+    fn filter_headers(
+        &self,
+        stream: &mut Stream<'_>,
+        metrics: &Metrics,
+        payload: &Payload,
+        kind: HeaderKind,
+        subject: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let mut dropped: Vec<String> = Vec::new();
+        let mut changed: Vec<(String, String)> = Vec::new();
+        for (name, value) in stream.headers(kind) {
+            // Envoy lets no other names in.
+            let name = std::str::from_utf8(name).map_err(|_| Refusal::Encoding)?;
+            match payload.headers.fate(self.direction, name) {
+                HeaderFate::Passes => {}
+                HeaderFate::Dropped => dropped.push(name.to_owned()),
+                HeaderFate::Protected(protection) => {
+                    let value = std::str::from_utf8(value).map_err(|_| Refusal::Encoding)?;
+                    let value = protection.protect(value, subject)?;
+                    match changed.iter_mut().find(|each| each.0 == name) {
+                        // Several values of one header are one list (RFC 9110, section 5.3).
+                        Some((_, values)) => {
+                            values.push_str(", ");
+                            values.push_str(&value);
+                        }
+                        None => changed.push((name.to_owned(), value)),
+                    }
+                }
+            }
+        }
+        stream.count(metrics.headers_dropped, dropped.len() as u64);
+        for name in &dropped {
+            stream.remove_header(kind, name);
+        }
+        for (name, value) in &changed {
+            stream.set_header(kind, name, value);
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, stream: &mut Stream<'_>, metrics: &Metrics) {
+        if let Some(work) = self.work.take() {
+            stream.count(metrics.body_bytes_in, work.bytes_in);
+            stream.count(metrics.body_bytes_out, work.bytes_out);
+            stream.record(metrics.filter_microseconds, work.microseconds);
+        }
+    }
+
+    fn payload<'o>(&self, operation: &'o Operation) -> Option<&'o Payload> {
+        match self.direction {
+            Direction::Request => operation.request.as_ref(),
+            Direction::Response => operation.response.as_ref(),
+        }
+    }
+
+    fn headers(&self) -> HeaderKind {
+        match self.direction {
+            Direction::Request => HeaderKind::Request,
+            Direction::Response => HeaderKind::Response,
+        }
+    }
+
+    fn received(&self) -> BodyKind {
+        match self.direction {
+            Direction::Request => BodyKind::ReceivedRequest,
+            Direction::Response => BodyKind::ReceivedResponse,
+        }
+    }
+}
+
+impl Work {
+    fn streams(&self) -> bool {
+        self.operation.stream
+    }
+
+    fn stopped(&self, refusal: Refusal) -> Stopped {
+        Stopped { refusal, has_begun: self.streams() }
+    }
+}
+
+const CONTENT_LENGTH: &str = "content-length";
+const CONTENT_ENCODING: &str = "content-encoding";
+const CONTENT_TYPE: &str = "content-type";
