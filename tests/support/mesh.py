@@ -15,6 +15,7 @@ TESTDATA = Path(__file__).resolve().parent.parent / "unit" / "mesh" / "testdata"
 BUNDLE = "-----BEGIN CERTIFICATE-----\nthe roots\n-----END CERTIFICATE-----\n"
 ADDRESSES = ("10.0.0.1", "10.0.0.2")
 SETTINGS = MeshSettings("example.org")
+POLICIES_END = 1_800_000_000
 
 
 def golden_inputs() -> list[Path]:
@@ -48,5 +49,7 @@ def resources_of(objects: Iterable[dict[str, Any]]) -> dict[str, Resources]:
     for identity in sorted(set(ends)):
         wanted = sidecar(identity, found, SETTINGS, {("shop", "billing", 8080): 3000})
         endpoints = {outbound.port.service[:2]: ADDRESSES for outbound in wanted.outbound}
-        rendered[f"{identity.namespace}/{identity.service_account}"] = resources(wanted, SETTINGS, BUNDLE, endpoints)
+        rendered[f"{identity.namespace}/{identity.service_account}"] = resources(
+            wanted, SETTINGS, BUNDLE, endpoints, POLICIES_END
+        )
     return rendered

@@ -77,6 +77,7 @@ def xds(
             await until(
                 stop,
                 watch(store, world, snapshots, namespace),
+                snapshots.renew(),
                 _serve(service, snapshots, store, f"{host}:{port}", credentials_of(certificate, key, snapshots)),
             )
 

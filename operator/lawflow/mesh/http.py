@@ -2,11 +2,13 @@
 
 from typing import Any, Literal
 
-from lawflow.mesh import rbac
+from lawflow.mesh import policy, rbac
 from lawflow.mesh.envoy import ADS, Resource, extension, seconds
 from lawflow.mesh.route import METADATA
 
 PROBLEM_TYPE = "https://lawflow.dev/problems/"
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 _HTTP_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
@@ -24,6 +26,7 @@ def http_filter_chain(
         "rds": {"route_config_name": name, "config_source": ADS},
         "http_filters": [
             rbac.http_filter(),
+            policy.http_filter(name),
             extension(
                 "envoy.filters.http.router",
                 "envoy.extensions.filters.http.router.v3.Router",
@@ -72,17 +75,34 @@ def _local_replies(direction: str, spiffe_id: str) -> Resource:
     return {
         "mappers": [
             {
+                # The module's answer is a problem document already.
+                "filter": {
+                    "metadata_filter": {
+                        "matcher": {
+                            "filter": METADATA,
+                            "path": [{"key": "rule"}],
+                            "value": {"present_match": True},
+                        },
+                        "match_if_key_not_found": False,
+                    }
+                },
+                "body_format_override": {
+                    "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
+                    "content_type": PROBLEM_MEDIA_TYPE,
+                },
+            },
+            {
                 "filter": {
                     "status_code_filter": {
                         "comparison": {"op": "EQ", "value": {"default_value": 403, "runtime_key": "lawflow.refused"}}
                     }
                 },
                 "body_format_override": _problem(refused),
-            }
+            },
         ],
         "body_format": _problem(failed),
     }
 
 
 def _problem(document: dict[str, str]) -> Resource:
-    return {"json_format": document, "content_type": "application/problem+json"}
+    return {"json_format": document, "content_type": PROBLEM_MEDIA_TYPE}

@@ -1,15 +1,20 @@
 """Whether a flow is open: it must have been found lawful as it stands now, and be accepted where it leads."""
 
+import datetime as dt
+
 from lawflow.mesh.sidecar import Passage
 from lawflow.model import labels
 from lawflow.model.dataflow import DataFlow
 from lawflow.model.status import Condition
 from lawflow.resolve import ResolvedFlow
 
+REVIEW_GRACE = dt.timedelta(hours=1)
+"""How long a verdict holds on the day of its review: no flow closes while the controller is about to judge it again."""
+
 
 def passage(flow: ResolvedFlow) -> Passage:
     """The flow with the reason why it is closed, taken from its status. Without a verdict it is closed."""
-    return Passage(flow, _closed(flow))
+    return Passage(flow, _closed(flow), _not_after(flow.flow))
 
 
 def verdict(flow: DataFlow) -> Condition | None:
@@ -34,3 +39,12 @@ def _closed(flow: ResolvedFlow) -> str:
     if found.status != "True":
         return found.message or found.reason
     return ""
+
+
+def _not_after(flow: DataFlow) -> int | None:
+    """When the verdict is too old: a basis that ends by itself must not live on because nobody looked at it."""
+    review = flow.status.next_review if flow.status else None
+    if review is None:
+        return None
+    midnight = dt.datetime.combine(dt.date.fromisoformat(review), dt.time(), dt.UTC)
+    return int((midnight + REVIEW_GRACE).timestamp())

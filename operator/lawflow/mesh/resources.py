@@ -7,12 +7,14 @@ from lawflow.mesh.cluster import inbound_cluster, outbound_cluster
 from lawflow.mesh.endpoint import load_assignment
 from lawflow.mesh.envoy import TYPE_PREFIX, Resource
 from lawflow.mesh.listener import listeners
+from lawflow.mesh.policy import extension_configuration
 from lawflow.mesh.route import route_configuration
 from lawflow.mesh.sidecar import MeshSettings, Sidecar
 from lawflow.model.sidecar import PEER_PORT
 
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
 ENDPOINT = TYPE_PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+EXTENSION = TYPE_PREFIX + "envoy.config.core.v3.TypedExtensionConfig"
 LISTENER = TYPE_PREFIX + "envoy.config.listener.v3.Listener"
 ROUTE = TYPE_PREFIX + "envoy.config.route.v3.RouteConfiguration"
 SECRET = TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret"
@@ -26,11 +28,16 @@ def resources(
     settings: MeshSettings,
     bundle: str,
     endpoints: Mapping[tuple[str, str], Iterable[str]],
+    not_after: int,
 ) -> Resources:
     """The resources of one sidecar.
 
-    ``bundle`` is the trust bundle as PEM; ``endpoints`` gives the addresses of the pods behind a Service.
+    ``bundle`` is the trust bundle as PEM; ``endpoints`` gives the addresses of the pods behind a Service; ``not_after``
+    is when policies end that are not renewed, in seconds since 1970.
     """
+    own = sidecar.identity.spiffe_id(settings.trust_domain)
+    http_out = [outbound.port for outbound in sidecar.outbound if outbound.port.protocol == "http"]
+    http_in = [inbound.port for inbound in sidecar.inbound if inbound.port.protocol == "http"]
     found: dict[str, list[Resource]] = {
         CLUSTER: [
             *(outbound_cluster(outbound, sidecar, settings) for outbound in sidecar.outbound),
@@ -43,10 +50,14 @@ def resources(
             )
             for outbound in sidecar.outbound
         ],
+        EXTENSION: [
+            *(extension_configuration(port, "outbound", own, not_after) for port in http_out),
+            *(extension_configuration(port, "inbound", own, not_after) for port in http_in),
+        ],
         LISTENER: listeners(sidecar, settings),
         ROUTE: [
-            *(route_configuration(out.port, "outbound") for out in sidecar.outbound if out.port.protocol == "http"),
-            *(route_configuration(into.port, "inbound") for into in sidecar.inbound if into.port.protocol == "http"),
+            *(route_configuration(port, "outbound") for port in http_out),
+            *(route_configuration(port, "inbound") for port in http_in),
         ],
         SECRET: [
             *(

@@ -15,7 +15,8 @@ PERSONAL_HEADERS = (
     "x-envoy-external-address", "x-envoy-internal", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
     "x-forwarded-proto", "x-real-ip",
 )  # fmt: skip
-"""Request headers that name or trace a person; they pass only where an operation declares them."""
+"""Request headers that name or trace a person, some of which Envoy adds itself. The source's module has removed what
+nobody declares; at the receiver they are removed for callers that went past their own sidecar."""
 
 _RETRY: Resource = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2}
 """Only what surely never reached the other side, so that nothing is done twice."""
@@ -27,7 +28,7 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
     return {
         "name": name,
         "validate_clusters": False,
-        "request_headers_to_remove": _removed(port.open_rules),
+        "request_headers_to_remove": _removed(port.open_rules) if direction == "inbound" else [],
         "virtual_hosts": [
             {
                 "name": name,

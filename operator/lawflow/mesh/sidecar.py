@@ -49,10 +49,13 @@ class MeshSettings:
 
 @dataclass(frozen=True)
 class Passage:
-    """A flow, and why it is closed; the empty string where it is open."""
+    """A flow, why it is closed, and until when its verdict holds."""
 
     flow: ResolvedFlow
     closed: str = ""
+    """Empty where it is open."""
+    not_after: int | None = None
+    """Seconds since 1970 from which on the verdict is too old; ``None`` where nothing in it ages."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,10 @@ class Rule:
     source: str
     """SPIFFE id."""
     operations: tuple[Operation, ...] = ()
+    purposes: tuple[str, ...] = ()
+    """Those of operations that name none."""
     closed: str = ""
+    not_after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -183,7 +189,9 @@ def _port(service: ServicePort, passages: list[Passage], settings: MeshSettings)
             f"{passage.flow.namespace}/{passage.flow.flow.metadata.name}",
             source_of(passage.flow).spiffe_id(settings.trust_domain),
             passage.flow.flow.spec.operations,
+            tuple(each.purpose for each in passage.flow.flow.spec.purposes),
             passage.closed or _contradiction(passage.flow, passages[0].flow),
+            passage.not_after,
         )
         for passage in passages
     )

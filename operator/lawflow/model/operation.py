@@ -26,7 +26,7 @@ class FieldRule(Model):
         description="Data category, e.g. pd:EmailAddress, or 'none' for a field that is not personal."
     )
     necessity: Text | None = Field(None, description="Why the purpose needs this field (Article 5(1)(c)).")
-    protect: Literal["pass", "pseudonymize", "truncate", "generalize", "mask", "encrypt"] = Field(
+    protect: Literal["pass", "drop", "pseudonymize", "truncate", "generalize", "mask", "encrypt"] = Field(
         "pass", description="How the field is changed before it leaves."
     )
 
@@ -37,7 +37,7 @@ class Parameter(Model):
     name: str = Field(min_length=1, max_length=128, description="Name of the parameter; header names ignore case.")
     category: Term = Field(description="Data category, or 'none'.")
     necessity: Text | None = Field(None, description="Why the purpose needs it.")
-    protect: Literal["pass", "pseudonymize", "truncate", "generalize", "mask", "encrypt"] = Field(
+    protect: Literal["pass", "drop", "pseudonymize", "truncate", "generalize", "mask", "encrypt"] = Field(
         "pass", description="How the value is changed before it leaves."
     )
 

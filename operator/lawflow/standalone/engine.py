@@ -133,6 +133,7 @@ async def standalone(settings: StandaloneSettings, report: Report) -> AsyncItera
                         controller.run(),
                         controller.follow(),
                         watch(store, world, snapshots, SYSTEM_NAMESPACE),
+                        snapshots.renew(),
                         note_acknowledgements(service, store),
                         _tell_rejections(service, report),
                         _watch_authority(environment, settings),

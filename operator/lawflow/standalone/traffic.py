@@ -13,6 +13,8 @@ from typing import Any
 from lawflow.identity.credential import Credential
 from lawflow.identity.pem import certificates_to_pem, private_key_to_pem
 
+CUSTOMER = {"name": "Jane Doe", "email": "jane.doe@example.org", "iban": "NL91ABNA0417164300"}
+"""What the app's record says of its customer; the demonstration's flow declares nothing of it."""
 _CALLER = "URI="
 
 
@@ -36,7 +38,10 @@ class Response:
 
 @contextlib.asynccontextmanager
 async def invoice_app(host: str = "127.0.0.1") -> AsyncIterator[int]:
-    """An app that answers with the invoice in the path, who asked, and the names of headers; yields its port."""
+    """An app that answers with all it knows of the invoice in the path, who asked, and the names of headers.
+
+    Yields its port.
+    """
     open_connections: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,7 +51,13 @@ async def invoice_app(host: str = "127.0.0.1") -> AsyncIterator[int]:
                 line, headers = await _head(reader)
                 await reader.readexactly(int(headers.get("content-length", "0")))
                 path = line.split(" ")[1]
-                answer = {"invoice": path.rpartition("/")[2], "caller": caller(headers), "headers": sorted(headers)}
+                answer = {
+                    "invoice": path.rpartition("/")[2],
+                    "customer": CUSTOMER,
+                    "amount": 129.95,
+                    "caller": caller(headers),
+                    "headers": sorted(headers),
+                }
                 body = json.dumps(answer).encode()
                 head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)

@@ -12,10 +12,12 @@ from lawflow.mesh.envoy import TYPE_PREFIX, Resource
 
 _MESSAGE_MODULES = (
     "envoy.config.cluster.v3.cluster_pb2",
+    "envoy.config.core.v3.extension_pb2",
     "envoy.config.endpoint.v3.endpoint_pb2",
     "envoy.config.listener.v3.listener_pb2",
     "envoy.config.route.v3.route_pb2",
     "envoy.config.bootstrap.v3.bootstrap_pb2",
+    "envoy.extensions.filters.http.dynamic_modules.v3.dynamic_modules_pb2",
     "envoy.extensions.filters.http.rbac.v3.rbac_pb2",
     "envoy.extensions.filters.http.router.v3.router_pb2",
     "envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2",
@@ -25,6 +27,7 @@ _MESSAGE_MODULES = (
     "envoy.extensions.transport_sockets.tls.v3.secret_pb2",
     "envoy.extensions.transport_sockets.tls.v3.tls_pb2",
     "envoy.extensions.upstreams.http.v3.http_protocol_options_pb2",
+    "google.protobuf.struct_pb2",
 )
 """Modules that declare the messages in use; the JSON form of an Any can only be read where they are loaded."""
 

@@ -1,6 +1,7 @@
 """What each sidecar should have now, and word to the streams when that may have changed."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,11 @@ from lawflow.xds.world import World
 
 COALESCING_SECONDS = 0.1
 """Changes within this time go out together: a rollout touches many objects, and each push costs every sidecar."""
+
+POLICY_LIFE_SECONDS = 3600
+"""How long a policy holds that is not renewed: what a sidecar may do that has lost its control plane."""
+POLICY_RENEWAL_SECONDS = 600
+"""How often policies are renewed. Each lives for between 50 minutes and an hour more at any time."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,13 @@ class Snapshots:
         settings: MeshSettings,
         placement: Callable[[Identity], Placement] = lambda _identity: Placement(),
         coalescing_seconds: float = COALESCING_SECONDS,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._world = world
         self._settings = settings
         self._placement = placement
         self._coalescing_seconds = coalescing_seconds
+        self._clock = clock
         self._encoder = Encoder()
         self._bundle = ("", "")
         self._known: dict[Identity, Snapshot] = {}
@@ -74,6 +82,12 @@ class Snapshots:
     def bundle_version(self) -> str:
         """Version of the trust bundle that is served now."""
         return self._bundle[1]
+
+    async def renew(self) -> None:
+        """Renew the policies of all sidecars before they end, for ever."""
+        while True:
+            await asyncio.sleep(POLICY_RENEWAL_SECONDS - self._clock() % POLICY_RENEWAL_SECONDS)
+            self.touch()
 
     def touch(self) -> None:
         """Note a change; streams hear of it within the coalescing time."""
@@ -113,7 +127,7 @@ class Snapshots:
         )
         services = {outbound.port.service[:2] for outbound in wanted.outbound}
         endpoints = {service: self._world.addresses(service) for service in services}
-        plain = resources(wanted, self._settings, bundle, endpoints)
+        plain = resources(wanted, self._settings, bundle, endpoints, self._policies_end())
         return Snapshot(
             {
                 type_url: {name: self._encoder.encode(type_url, resource) for name, resource in group.items()}
@@ -121,3 +135,8 @@ class Snapshots:
             },
             version,
         )
+
+    def _policies_end(self) -> int:
+        """In steps, so that equal policies stay equal between two renewals."""
+        now = int(self._clock())
+        return now - now % POLICY_RENEWAL_SECONDS + POLICY_LIFE_SECONDS

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from envoy.service.discovery.v3 import discovery_pb2
 
-from lawflow.mesh.resources import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET
+from lawflow.mesh.resources import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, SECRET
 from lawflow.mesh.sidecar import Identity
 from lawflow.xds.encode import Encoded
 from lawflow.xds.snapshots import Snapshot, Snapshots
 
-ORDER = (CLUSTER, ENDPOINT, SECRET, LISTENER, ROUTE)
+ORDER = (CLUSTER, ENDPOINT, SECRET, EXTENSION, LISTENER, ROUTE)
 """Make before break: what is referred to goes out before what refers to it."""
 
 
@@ -27,6 +27,10 @@ class Subscription:
     """Version by name, as last sent, or as held before the stream began; "" for one that was reported missing."""
     sent: dict[str, str] = field(default_factory=dict)
     """Version of the trust bundle by nonce, for responses that are not answered yet."""
+    offered: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Version by name in those responses, by nonce."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Version by name of what the sidecar did not take."""
     started: bool = False
     told: bool = False
     """Whether it was answered at all: Envoy waits for a first answer to a wildcard, even an empty one."""
@@ -84,7 +88,9 @@ class Stream:
 
     def _answered(self, request: discovery_pb2.DeltaDiscoveryRequest, subscription: Subscription) -> None:
         bundle_version = subscription.sent.pop(request.response_nonce, None)
+        offered = subscription.offered.pop(request.response_nonce, {})
         if request.HasField("error_detail"):
+            subscription.refused.update(offered)
             self.rejected[request.type_url] = request.error_detail.message
             return
         self.rejected.pop(request.type_url, None)
@@ -100,7 +106,8 @@ class Stream:
         missing: list[str] = []
         for name in {*subscription.names, *(current if subscription.wildcard else ())}:
             if name in current:
-                wanted[name] = current[name]
+                is_closed = type_url == ROUTE and self._is_policy_refused(name, snapshot)
+                wanted[name] = snapshots.closed_route(name) if is_closed else current[name]
             elif type_url == ROUTE:
                 # Envoy keeps a route configuration that is removed; an emptied one takes effect at once.
                 wanted[name] = snapshots.closed_route(name)
@@ -118,7 +125,8 @@ class Stream:
         self._responses += 1
         nonce = str(self._responses)
         subscription.sent[nonce] = snapshot.bundle_version
-        subscription.held.update({name: each.version for name, each in changed.items()})
+        subscription.offered[nonce] = {name: each.version for name, each in changed.items()}
+        subscription.held.update(subscription.offered[nonce])
         for name in removed:
             if name in subscription.names:
                 subscription.held[name] = ""
@@ -133,3 +141,12 @@ class Stream:
             ],
             removed_resources=sorted(removed),
         )
+
+    def _is_policy_refused(self, name: str, snapshot: Snapshot) -> bool:
+        """Whether the module rejected the policy of a port as it is now: it applies the last one, which may be dead.
+
+        Then the port is closed by other means that it cannot fail to understand.
+        """
+        policy = snapshot.resources.get(EXTENSION, {}).get(name)
+        subscription = self._subscriptions.get(EXTENSION)
+        return policy is not None and subscription is not None and subscription.refused.get(name) == policy.version

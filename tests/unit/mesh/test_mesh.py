@@ -1,18 +1,14 @@
 """What the mesh promises about every input, beyond the golden files."""
 
 import json
-import re
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.support.mesh import resources_of
 
 from lawflow.inject.secret_discovery import ANNOTATIONS, FILES
 from lawflow.mesh import tls
 from lawflow.mesh.endpoint import ready_addresses
-from lawflow.mesh.rbac import path_pattern
 from lawflow.mesh.resources import LISTENER, ROUTE, SECRET
 from lawflow.mesh.route import closed_route_configuration
 from lawflow.model.sidecar import CERTIFICATE_DIRECTORY, CERTIFICATE_SECRET_FILE, TRUST_SECRET_FILE
@@ -86,28 +82,6 @@ def test_the_secret_files_are_those_that_injection_projects() -> None:
         CERTIFICATE_SECRET_FILE: tls.certificate_secret_file(CERTIFICATE_DIRECTORY),
         TRUST_SECRET_FILE: tls.trust_secret_file(CERTIFICATE_DIRECTORY),
     }
-
-
-@pytest.mark.parametrize(
-    ("template", "path", "matches"),
-    [
-        ("/v1/charges/{id}", "/v1/charges/7", True),
-        ("/v1/charges/{id}", "/v1/charges/", False),
-        ("/v1/charges/{id}", "/v1/charges/7/lines", False),
-        ("/v1/charges/{id}", "/v1/charges/7;a=b", False),
-        ("/v1/{a}/x-{b}.json", "/v1/q/x-7.json", True),
-        ("/v1/{a}/x-{b}.json", "/v1/q/x-7xjson", False),
-        ("/a.b", "/axb", False),
-    ],
-)
-def test_a_template_matches_segments_and_literals(template: str, path: str, *, matches: bool) -> None:
-    assert bool(re.fullmatch(path_pattern(template), path)) is matches
-
-
-@given(st.text(st.characters(exclude_characters="{}/;", exclude_categories=["Cs", "Cc"]), min_size=1))
-def test_a_literal_template_matches_itself_and_one_parameter_matches_any_segment(segment: str) -> None:
-    assert re.fullmatch(path_pattern(f"/a/{segment}"), f"/a/{segment}")
-    assert re.fullmatch(path_pattern("/a/{x}"), f"/a/{segment}", re.DOTALL)
 
 
 def test_only_ready_endpoints_are_called_and_an_unset_condition_means_ready() -> None:

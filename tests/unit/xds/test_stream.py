@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
+from envoy.config.core.v3 import extension_pb2
+from envoy.extensions.filters.http.dynamic_modules.v3 import dynamic_modules_pb2
 from envoy.service.discovery.v3 import discovery_pb2
+from google.protobuf import struct_pb2
 from tests.support.sidecars import flow
 
-from lawflow.mesh.resources import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET
+from lawflow.mesh.resources import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, SECRET
 from lawflow.mesh.sidecar import Identity, MeshSettings
 from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE
 from lawflow.store.protocol import WatchEvent
@@ -27,13 +30,14 @@ class Server:
         self.world = World()
         self.put(flow("orders", "billing", "/x"))
         self.settings = MeshSettings("example.org")
+        self.now = 0.0
         self.refresh()
 
     def put(self, declared: dict[str, Any], type_: Any = "ADDED") -> None:
         self.world.take(DATA_FLOW, WatchEvent(type_, declared))
 
     def refresh(self, bundle: str = "roots", version: str = "1") -> None:
-        self.snapshots = Snapshots(self.world, self.settings)
+        self.snapshots = Snapshots(self.world, self.settings, clock=lambda: self.now)
         self.snapshots._bundle = bundle, version
 
     def responses(self, stream: Stream) -> list[discovery_pb2.DeltaDiscoveryResponse]:
@@ -83,11 +87,46 @@ def test_what_refers_goes_out_after_what_it_refers_to(server: Server, stream: St
 
 def test_only_what_changed_is_sent_again(server: Server, stream: Stream) -> None:
     stream.receive(request(CLUSTER))
+    stream.receive(request(EXTENSION, resource_names_subscribe=[NAME]))
     stream.receive(request(ROUTE, resource_names_subscribe=[NAME]))
     server.responses(stream)
     server.put(flow("orders", "billing", "/y"))
     server.refresh()
-    assert [response.type_url for response in server.responses(stream)] == [ROUTE]
+    assert [response.type_url for response in server.responses(stream)] == [EXTENSION]
+
+
+def test_a_policy_that_is_rejected_closes_its_port_until_another_one_comes(server: Server, stream: Stream) -> None:
+    stream.receive(request(EXTENSION, resource_names_subscribe=[NAME]))
+    stream.receive(request(ROUTE, resource_names_subscribe=[NAME]))
+    policy, opened = server.responses(stream)
+    rejection = request(EXTENSION, response_nonce=policy.nonce)
+    rejection.error_detail.message = "the policy cannot be applied"
+    stream.receive(rejection)
+    (closed,) = server.responses(stream)
+    assert closed.type_url == ROUTE
+    assert closed.resources[0].version == server.snapshots.closed_route(NAME).version
+    server.put(flow("orders", "billing", "/y"))
+    server.refresh()
+    policy, reopened = server.responses(stream)
+    assert policy.type_url == EXTENSION
+    assert reopened.resources[0].version == opened.resources[0].version
+
+
+def test_policies_are_renewed_before_they_end(server: Server) -> None:
+    def end() -> float:
+        (resource,) = server.snapshots.snapshot(ORDERS).resources[EXTENSION].values()
+        config = extension_pb2.TypedExtensionConfig()
+        resource.resource.Unpack(config)
+        module = dynamic_modules_pb2.DynamicModuleFilter()
+        config.typed_config.Unpack(module)
+        policy = struct_pb2.Struct()
+        module.filter_config.Unpack(policy)
+        return float(policy["notAfter"])
+
+    for now in (0.0, 599.0, 600.0, 1234.0):
+        server.now = now
+        server.refresh()
+        assert 3000 < end() - now <= 3600
 
 
 def test_a_reconnecting_sidecar_is_not_sent_what_it_holds(server: Server, stream: Stream) -> None:

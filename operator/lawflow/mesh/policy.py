@@ -1,0 +1,102 @@
+"""The policy of the sidecar's module: what flows let through at one port, in the form that ``sidecar/core`` reads.
+
+Each side filters what it exports: requests at the source, responses at the destination. What the other side has
+filtered is left as it is, unless an operation says ``verify: full``.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypeVar
+
+from lawflow.mesh.envoy import ADS, TYPE_PREFIX, Resource, extension, typed
+from lawflow.mesh.sidecar import PeerPort, Rule
+from lawflow.model.operation import FieldRule, Operation, Parameter, Payload
+
+MODULE = "lawflow_sidecar"
+"""Name of the module: Envoy loads ``lib<name>.so`` from its search path."""
+MODULE_FILTER = "lawflow"
+"""Name of the HTTP filter that the module is."""
+SCHEMA = 1
+"""Version of the policy's form."""
+
+Direction = Literal["inbound", "outbound"]
+
+_FILTER = "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter"
+_Parts = Literal["request", "response"]
+_Declared = TypeVar("_Declared", FieldRule, Parameter)
+
+
+def http_filter(name: str) -> Resource:
+    """The filter in the chain of HTTP filters; its policy comes by ECDS under ``name``, and nothing passes before."""
+    return {"name": name, "config_discovery": {"config_source": ADS, "type_urls": [TYPE_PREFIX + _FILTER]}}
+
+
+def extension_configuration(port: PeerPort, direction: Direction, enforced_by: str, not_after: int) -> Resource:
+    """The filter's configuration as ECDS delivers it.
+
+    ``enforced_by`` is the SPIFFE id of the sidecar's own workload, ``not_after`` the end of the policy in seconds since
+    1970.
+    """
+    return extension(
+        f"{direction}/{port.name}",
+        _FILTER,
+        dynamic_module_config={"name": MODULE},
+        filter_name=MODULE_FILTER,
+        filter_config=typed("google.protobuf.Struct", value=policy(port, direction, enforced_by, not_after)),
+    )
+
+
+def policy(port: PeerPort, direction: Direction, enforced_by: str, not_after: int) -> dict[str, Any]:
+    """The policy of one port at the sender (``outbound``) or the receiver (``inbound``)."""
+    return {
+        "schema": SCHEMA,
+        "port": port.name,
+        "enforcedBy": enforced_by,
+        "peer": "own" if direction == "outbound" else "certified",
+        "notAfter": not_after,
+        "flows": [_flow(rule, direction) for rule in port.rules],
+    }
+
+
+def _flow(rule: Rule, direction: Direction) -> dict[str, Any]:
+    flow: dict[str, Any] = {"name": rule.flow, "source": rule.source}
+    if rule.closed:
+        return flow | {"closed": rule.closed}
+    if rule.not_after is not None:
+        flow["notAfter"] = rule.not_after
+    return flow | {"operations": [_operation(operation, rule, direction) for operation in rule.operations]}
+
+
+def _operation(operation: Operation, rule: Rule, direction: Direction) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": operation.name,
+        "methods": sorted(operation.methods),
+        "path": operation.path,
+        "purposes": list(operation.purposes or rule.purposes),
+        "stream": operation.stream,
+    }
+    if operation.subject is not None and operation.subject.location != "none":
+        found["subject"] = {"in": operation.subject.location, "name": operation.subject.name}
+    exported: _Parts = "request" if direction == "outbound" else "response"
+    imported: _Parts = "response" if direction == "outbound" else "request"
+    found[exported] = _payload(getattr(operation, exported), changes=True)
+    if operation.verify == "full":
+        found[imported] = _payload(getattr(operation, imported), changes=False)
+    return found
+
+
+def _payload(payload: Payload | None, *, changes: bool) -> dict[str, Any]:
+    """What may pass; ``changes`` says whether values are changed here, or have been by the side that sent them."""
+    payload = payload or Payload()
+    return {
+        "fields": [{"pointer": field.pointer, **_protect(field, changes)} for field in _passing(payload.fields)],
+        "headers": [{"name": each.name, **_protect(each, changes)} for each in _passing(payload.headers)],
+        "query": [{"name": each.name, **_protect(each, changes)} for each in _passing(payload.query)],
+    }
+
+
+def _passing(rules: Iterable[_Declared]) -> list[_Declared]:
+    return [rule for rule in rules if rule.protect != "drop"]
+
+
+def _protect(rule: FieldRule | Parameter, changes: bool) -> dict[str, str]:
+    return {"protect": rule.protect} if changes and rule.protect != "pass" else {}
