@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from lawflow.mesh.keys import KeyRing
 from lawflow.mesh.passage import passage
+from lawflow.mesh.policy import Terms
 from lawflow.mesh.resources import Resources, resources
 from lawflow.mesh.sidecar import MeshSettings, destination_of, sidecar, source_of
 from lawflow.model.base import CustomResource
@@ -15,7 +17,7 @@ TESTDATA = Path(__file__).resolve().parent.parent / "unit" / "mesh" / "testdata"
 BUNDLE = "-----BEGIN CERTIFICATE-----\nthe roots\n-----END CERTIFICATE-----\n"
 ADDRESSES = ("10.0.0.1", "10.0.0.2")
 SETTINGS = MeshSettings("example.org")
-POLICIES_END = 1_800_000_000
+TERMS = Terms(1_800_000_000, KeyRing(b"m" * 32, 7))
 
 
 def golden_inputs() -> list[Path]:
@@ -50,6 +52,6 @@ def resources_of(objects: Iterable[dict[str, Any]]) -> dict[str, Resources]:
         wanted = sidecar(identity, found, SETTINGS, {("shop", "billing", 8080): 3000})
         endpoints = {outbound.port.service[:2]: ADDRESSES for outbound in wanted.outbound}
         rendered[f"{identity.namespace}/{identity.service_account}"] = resources(
-            wanted, SETTINGS, BUNDLE, endpoints, POLICIES_END
+            wanted, SETTINGS, BUNDLE, endpoints, TERMS
         )
     return rendered

@@ -11,6 +11,7 @@ import click
 
 from lawflow.cli.json_logs import log_as_json
 from lawflow.identity.pem import PemError, certificates_from_pem, private_key_from_pem
+from lawflow.mesh.keys import SECRET_KEY
 from lawflow.mesh.sidecar import MeshSettings, Placement
 from lawflow.model.loopback import CLUSTER_DOMAIN
 from lawflow.model.sidecar import CERTIFICATE_DIRECTORY
@@ -45,6 +46,12 @@ _log = logging.getLogger(__name__)
     default=CERTIFICATE_DIRECTORY,
     help="Where sidecars have their certificate; injection mounts it there.",
 )
+@click.option(
+    "--protection-secret",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="/var/run/lawflow/protection/" + SECRET_KEY,
+    help="The secret behind pseudonyms and encrypted values; flows that need it are closed while it is missing.",
+)
 @click.option("--connection-seconds", default=1800.0, help="Longest life of a connection between sidecars.")
 def xds(
     certificate: Path,
@@ -57,6 +64,7 @@ def xds(
     trust_domain: str,
     cluster_domain: str,
     sidecar_certificate_directory: str,
+    protection_secret: Path,
     connection_seconds: float,
 ) -> int:
     """Serve every sidecar its listeners, clusters, endpoints and trust bundle, by mutual TLS."""
@@ -68,7 +76,7 @@ def xds(
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         world = World()
         placement = Placement(certificate_directory=sidecar_certificate_directory)
-        snapshots = Snapshots(world, settings, lambda _identity: placement)
+        snapshots = Snapshots(world, settings, lambda _identity: placement, master=lambda: _read(protection_secret))
         service = DiscoveryService(snapshots, trust_domain)
         async with (
             await KubernetesStore.connect(kubeconfig) as store,
@@ -86,6 +94,13 @@ def xds(
     except (StoreError, PemError, OSError) as error:
         raise click.ClickException(str(error)) from None
     return 0
+
+
+def _read(secret: Path) -> bytes:
+    try:
+        return secret.read_bytes()
+    except OSError:
+        return b""
 
 
 async def until(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:

@@ -15,6 +15,7 @@ from lawflow.controller import (
     dataset,
     namespace,
     pod_certificate_request,
+    protection,
     serving,
 )  # fmt: skip
 from lawflow.controller.affected import observe
@@ -41,6 +42,7 @@ RECONCILERS: Mapping[str, Reconcile] = {
     DATA_CONTROLLER.name: data_controller.reconcile,
     NAMESPACE.name: namespace.reconcile,
     authority.KIND: authority.reconcile,
+    protection.KIND: protection.reconcile,
     certificate.KIND: certificate.reconcile,
     serving.KIND: serving.reconcile,
     POD_CERTIFICATE_REQUEST.name: pod_certificate_request.reconcile,
@@ -83,7 +85,7 @@ class Controller:
                 self.observe(kind, obj, deleted=True)
             for obj in listed:
                 self.observe(kind, obj)
-        self.queue.add(authority.KEY, serving.KEY)
+        self.queue.add(authority.KEY, serving.KEY, protection.KEY)
 
     async def run(self) -> None:
         """Work for ever: reconcile, wake what is due, list anew now and then. Call resync() first."""

@@ -5,9 +5,11 @@ filtered is left as it is, unless an operation says ``verify: full``.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from lawflow.mesh.envoy import ADS, TYPE_PREFIX, Resource, extension, typed
+from lawflow.mesh.keys import KeyRing, Usage
 from lawflow.mesh.sidecar import PeerPort, Rule
 from lawflow.model.operation import FieldRule, Operation, Parameter, Payload
 
@@ -30,48 +32,60 @@ def http_filter(name: str) -> Resource:
     return {"name": name, "config_discovery": {"config_source": ADS, "type_urls": [TYPE_PREFIX + _FILTER]}}
 
 
-def extension_configuration(port: PeerPort, direction: Direction, enforced_by: str, not_after: int) -> Resource:
-    """The filter's configuration as ECDS delivers it.
+@dataclass(frozen=True)
+class Terms:
+    """What holds for all policies that are written at a moment."""
 
-    ``enforced_by`` is the SPIFFE id of the sidecar's own workload, ``not_after`` the end of the policy in seconds since
-    1970.
-    """
+    not_after: int
+    """Seconds since 1970 from which on a policy lets nothing through, unless it was renewed."""
+    keys: KeyRing
+
+
+def extension_configuration(port: PeerPort, direction: Direction, enforced_by: str, terms: Terms) -> Resource:
+    """The filter's configuration as ECDS delivers it; ``enforced_by`` is the SPIFFE id of the sidecar's workload."""
     return extension(
         f"{direction}/{port.name}",
         _FILTER,
         dynamic_module_config={"name": MODULE},
         filter_name=MODULE_FILTER,
-        filter_config=typed("google.protobuf.Struct", value=policy(port, direction, enforced_by, not_after)),
+        filter_config=typed("google.protobuf.Struct", value=policy(port, direction, enforced_by, terms)),
     )
 
 
-def policy(port: PeerPort, direction: Direction, enforced_by: str, not_after: int) -> dict[str, Any]:
+def policy(port: PeerPort, direction: Direction, enforced_by: str, terms: Terms) -> dict[str, Any]:
     """The policy of one port at the sender (``outbound``) or the receiver (``inbound``)."""
     return {
         "schema": SCHEMA,
         "port": port.name,
         "enforcedBy": enforced_by,
         "peer": "own" if direction == "outbound" else "certified",
-        "notAfter": not_after,
-        "flows": [_flow(rule, direction) for rule in port.rules],
+        "notAfter": terms.not_after,
+        "flows": [_flow(rule, port, direction, terms.keys) for rule in port.rules],
     }
 
 
-def _flow(rule: Rule, direction: Direction) -> dict[str, Any]:
+def _flow(rule: Rule, port: PeerPort, direction: Direction, keys: KeyRing) -> dict[str, Any]:
     flow: dict[str, Any] = {"name": rule.flow, "source": rule.source}
     if rule.closed:
         return flow | {"closed": rule.closed}
+    # A request's values are for the peer behind the port, a response's for the source.
+    recipient = port.peer if direction == "outbound" else rule.source
+    try:
+        operations = [_operation(each, rule, direction, recipient, keys) for each in rule.operations]
+    except ValueError as error:
+        return flow | {"closed": str(error)}
     if rule.not_after is not None:
         flow["notAfter"] = rule.not_after
-    return flow | {"operations": [_operation(operation, rule, direction) for operation in rule.operations]}
+    return flow | {"operations": operations}
 
 
-def _operation(operation: Operation, rule: Rule, direction: Direction) -> dict[str, Any]:
+def _operation(operation: Operation, rule: Rule, direction: Direction, recipient: str, keys: KeyRing) -> dict[str, Any]:
+    purposes = list(operation.purposes or rule.purposes)
     found: dict[str, Any] = {
         "name": operation.name,
         "methods": sorted(operation.methods),
         "path": operation.path,
-        "purposes": list(operation.purposes or rule.purposes),
+        "purposes": purposes,
         "stream": operation.stream,
     }
     if operation.subject is not None and operation.subject.location != "none":
@@ -81,7 +95,18 @@ def _operation(operation: Operation, rule: Rule, direction: Direction) -> dict[s
     found[exported] = _payload(getattr(operation, exported), changes=True)
     if operation.verify == "full":
         found[imported] = _payload(getattr(operation, imported), changes=False)
+    if usages := _usages(getattr(operation, exported)):
+        found["keys"] = [keys.key(usage, recipient, purposes) for usage in usages]
     return found
+
+
+def _usages(payload: Payload | None) -> list[Usage]:
+    """For what a key is needed."""
+    payload = payload or Payload()
+    rules: list[FieldRule | Parameter] = [*payload.fields, *payload.headers, *payload.query]
+    asked = {rule.protect for rule in rules}
+    usages: tuple[Usage, ...] = ("encrypt", "pseudonymize")
+    return [usage for usage in usages if usage in asked]
 
 
 def _payload(payload: Payload | None, *, changes: bool) -> dict[str, Any]:

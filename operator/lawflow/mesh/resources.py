@@ -7,7 +7,7 @@ from lawflow.mesh.cluster import inbound_cluster, outbound_cluster
 from lawflow.mesh.endpoint import load_assignment
 from lawflow.mesh.envoy import TYPE_PREFIX, Resource
 from lawflow.mesh.listener import listeners
-from lawflow.mesh.policy import extension_configuration
+from lawflow.mesh.policy import Terms, extension_configuration
 from lawflow.mesh.route import route_configuration
 from lawflow.mesh.sidecar import MeshSettings, Sidecar
 from lawflow.model.sidecar import PEER_PORT
@@ -28,12 +28,12 @@ def resources(
     settings: MeshSettings,
     bundle: str,
     endpoints: Mapping[tuple[str, str], Iterable[str]],
-    not_after: int,
+    terms: Terms,
 ) -> Resources:
     """The resources of one sidecar.
 
-    ``bundle`` is the trust bundle as PEM; ``endpoints`` gives the addresses of the pods behind a Service; ``not_after``
-    is when policies end that are not renewed, in seconds since 1970.
+    ``bundle`` is the trust bundle as PEM; ``endpoints`` gives the addresses of the pods behind a Service; ``terms``
+    hold for all policies.
     """
     own = sidecar.identity.spiffe_id(settings.trust_domain)
     http_out = [outbound.port for outbound in sidecar.outbound if outbound.port.protocol == "http"]
@@ -51,8 +51,8 @@ def resources(
             for outbound in sidecar.outbound
         ],
         EXTENSION: [
-            *(extension_configuration(port, "outbound", own, not_after) for port in http_out),
-            *(extension_configuration(port, "inbound", own, not_after) for port in http_in),
+            *(extension_configuration(port, "outbound", own, terms) for port in http_out),
+            *(extension_configuration(port, "inbound", own, terms) for port in http_in),
         ],
         LISTENER: listeners(sidecar, settings),
         ROUTE: [

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lawflow.controller import authority
+from lawflow.controller import authority, protection
 from lawflow.controller.engine import Controller
 from lawflow.controller.settings import Environment, Settings
 from lawflow.controller.world import World as ControllerWorld
@@ -118,7 +118,9 @@ async def standalone(settings: StandaloneSettings, report: Report) -> AsyncItera
         await authority.reconcile(environment, "", "")
         sidecars = Sidecars(state / "sidecars", Path(sockets))
         world = World()
-        snapshots = Snapshots(world, _mesh(settings), _placement(settings, sidecars))
+        secret = await protection.master(environment)
+        placement = _placement(settings, sidecars)
+        snapshots = Snapshots(world, _mesh(settings), placement, master=lambda: secret)
         service = DiscoveryService(snapshots, settings.trust_domain)
         server, port = await start(service, _HOST, settings.xds_port, _server_credentials(environment, settings))
         own = SpiffeId(settings.trust_domain, SYSTEM_NAMESPACE, XDS_SERVICE_ACCOUNT)

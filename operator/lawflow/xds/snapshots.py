@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from lawflow.mesh.keys import KeyRing
+from lawflow.mesh.policy import Terms
 from lawflow.mesh.resources import ROUTE, resources
 from lawflow.mesh.route import closed_route_configuration
 from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, sidecar
@@ -41,12 +43,14 @@ class Snapshots:
         placement: Callable[[Identity], Placement] = lambda _identity: Placement(),
         coalescing_seconds: float = COALESCING_SECONDS,
         clock: Callable[[], float] = time.time,
+        master: Callable[[], bytes] = bytes,
     ) -> None:
         self._world = world
         self._settings = settings
         self._placement = placement
         self._coalescing_seconds = coalescing_seconds
         self._clock = clock
+        self._master = master
         self._encoder = Encoder()
         self._bundle = ("", "")
         self._known: dict[Identity, Snapshot] = {}
@@ -127,7 +131,7 @@ class Snapshots:
         )
         services = {outbound.port.service[:2] for outbound in wanted.outbound}
         endpoints = {service: self._world.addresses(service) for service in services}
-        plain = resources(wanted, self._settings, bundle, endpoints, self._policies_end())
+        plain = resources(wanted, self._settings, bundle, endpoints, self._terms())
         return Snapshot(
             {
                 type_url: {name: self._encoder.encode(type_url, resource) for name, resource in group.items()}
@@ -136,7 +140,8 @@ class Snapshots:
             version,
         )
 
-    def _policies_end(self) -> int:
-        """In steps, so that equal policies stay equal between two renewals."""
+    def _terms(self) -> Terms:
+        """In steps of time, so that equal policies stay equal between two renewals."""
         now = int(self._clock())
-        return now - now % POLICY_RENEWAL_SECONDS + POLICY_LIFE_SECONDS
+        begun = now - now % POLICY_RENEWAL_SECONDS
+        return Terms(begun + POLICY_LIFE_SECONDS, KeyRing.at(self._master(), begun))

@@ -48,6 +48,12 @@ pub struct BodyHead<'h> {
 #[derive(Debug)]
 enum Format {
     Json(Box<JsonFilter>),
+    /// JSON that is read twice: once for the data subject, and then to encrypt for that one.
+    JsonForSubject {
+        seek: Box<JsonFilter>,
+        filter: Box<JsonFilter>,
+        held: Vec<u8>,
+    },
     Lines(Box<LinesFilter>),
     /// Forms are held until they end: a pair is known when the next one begins, and forms are small.
     Form {
@@ -73,6 +79,10 @@ impl Body {
             return Ok(Self::dropped());
         }
         let format = match media_type(head.content_type.unwrap_or_default()).ok_or(Refusal::ContentType)? {
+            MediaType::Json if selection.needs_subject_first() => {
+                let new = || Box::new(JsonFilter::new(Arc::clone(&selection), limits));
+                Format::JsonForSubject { seek: new(), filter: new(), held: Vec::new() }
+            }
             MediaType::Json => {
                 let mut filter = JsonFilter::new(selection, limits);
                 filter.set_subject(subject);
@@ -131,6 +141,10 @@ impl Format {
         *left = left.checked_sub(chunk.len()).ok_or(Refusal::BodySize)?;
         match self {
             Self::Json(filter) => filter.feed(chunk, out),
+            Self::JsonForSubject { held, .. } => {
+                held.extend_from_slice(chunk);
+                Ok(())
+            }
             Self::Lines(filter) => filter.feed(chunk, out),
             Self::Form { held, .. } => {
                 held.extend_from_slice(chunk);
@@ -143,6 +157,14 @@ impl Format {
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<Found, Refusal> {
         let subject = match self {
             Self::Json(filter) => {
+                filter.finish()?;
+                filter.subject().map(str::to_owned)
+            }
+            Self::JsonForSubject { seek, filter, held } => {
+                seek.feed(held, &mut Vec::new())?;
+                seek.finish()?;
+                filter.set_subject(seek.subject());
+                filter.feed(held, out)?;
                 filter.finish()?;
                 filter.subject().map(str::to_owned)
             }
@@ -191,6 +213,7 @@ fn media_type(content_type: &[u8]) -> Option<MediaType> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Protection, Treatment};
 
     fn filtered(content_type: &str, body: &str) -> Result<String, Refusal> {
         let selection = Arc::new(Selection::new(["/a"]).unwrap());
@@ -231,6 +254,25 @@ mod tests {
         body.feed(b"whatever", &mut out).unwrap();
         body.finish(&mut out).unwrap();
         assert!(out.is_empty());
+    }
+
+    #[test]
+    fn values_are_encrypted_for_the_subject_wherever_the_body_names_it() {
+        let key = crate::Key { id: "k".into(), secret: [7; 32] };
+        let encrypt = Treatment { protection: Some(Arc::new(Protection::Encrypt(key))), ..Treatment::PASS };
+        let subject = Treatment { is_subject: true, ..Treatment::default() };
+        let selection = Arc::new(Selection::with([("/diagnosis", encrypt), ("/patient", subject)]).unwrap());
+        let header = |text: &str| {
+            let head = BodyHead { content_type: Some(b"application/json"), ..BodyHead::default() };
+            let mut body = Body::new(&selection, &head, Limits::default(), 400).unwrap();
+            let mut out = Vec::new();
+            body.feed(text.as_bytes(), &mut out).unwrap();
+            assert_eq!(body.finish(&mut out).unwrap().subject.as_deref(), Some("anna"));
+            String::from_utf8(out).unwrap().split('.').next().unwrap().to_owned()
+        };
+        let first = header(r#"{"patient":"anna","diagnosis":"flu"}"#);
+        assert!(first.starts_with(r#"{"diagnosis":"ey"#), "{first}");
+        assert_eq!(first, header(r#"{"diagnosis":"flu","patient":"anna"}"#));
     }
 
     #[test]

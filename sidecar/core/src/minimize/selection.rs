@@ -48,6 +48,7 @@ pub struct Selection {
     nodes: Vec<Node>,
     is_empty: bool,
     seeks_subject: bool,
+    encrypts: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -133,7 +134,15 @@ impl Selection {
         selection.place(&root);
         selection.is_empty = selection.nodes.iter().all(|node| !node.leaf && !node.subtree);
         selection.seeks_subject = selection.nodes.iter().any(|node| node.is_subject);
+        selection.encrypts =
+            selection.nodes.iter().any(|node| matches!(node.protection.as_deref(), Some(Protection::Encrypt(_))));
         Ok(selection)
+    }
+
+    /// Whether a value is encrypted for a data subject whom the document itself names, maybe only after that value.
+    #[must_use]
+    pub fn needs_subject_first(&self) -> bool {
+        self.encrypts && self.seeks_subject
     }
 
     /// Whether nothing at all passes.

@@ -62,6 +62,11 @@ impl Operation {
         };
         let in_query = if let SubjectPlace::Query(name) = &subject { Some(&**name) } else { None };
         let request = written.request.map(|payload| Payload::new(payload, keys, in_body, in_query)).transpose()?;
+        if written.stream && request.as_ref().is_some_and(|payload| payload.fields.needs_subject_first()) {
+            return Err(PolicyError::new(
+                "a body that is streamed cannot be encrypted for a subject whom it names itself",
+            ));
+        }
         let response = written.response.map(|payload| Payload::new(payload, keys, None, None)).transpose()?;
         Ok(Self {
             name: written.name.into(),
