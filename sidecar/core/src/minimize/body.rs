@@ -141,12 +141,8 @@ impl Format {
         *left = left.checked_sub(chunk.len()).ok_or(Refusal::BodySize)?;
         match self {
             Self::Json(filter) => filter.feed(chunk, out),
-            Self::JsonForSubject { held, .. } => {
-                held.extend_from_slice(chunk);
-                Ok(())
-            }
             Self::Lines(filter) => filter.feed(chunk, out),
-            Self::Form { held, .. } => {
+            Self::JsonForSubject { held, .. } | Self::Form { held, .. } => {
                 held.extend_from_slice(chunk);
                 Ok(())
             }
