@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import json
 import shutil
 import ssl
 from collections.abc import Callable
@@ -24,6 +25,13 @@ LONGEST_SECONDS = 55.0
 _NAMESPACE, _PORT = "shop", 8080
 _SERVER_NAME = "p8080.billing.shop.svc"
 _PLACEHOLDER = "18080"
+_INVOICE = "/invoices/17"
+_ORDER = (
+    b'{"order": "17", "lines": [{"sku": "tulips", "gift": "for Anna"}], "customer": {"email": "jane.doe@example.org", '
+    b'"name": "Jane Doe"}}'
+)
+_HOSTILE = b'{"order": "17", "\\u006frder": {"iban": "NL91ABNA0417164300"}}'
+"""The second name is the first one in another spelling: a receiver may believe either."""
 
 Tell = Callable[[str, str], None]
 """Takes a heading or "" and a text."""
@@ -74,6 +82,7 @@ async def _demonstrate(directory: Path, tell: Tell, heard: _Heard) -> dict[str, 
             seen: dict[str, Any] = {
                 "denied": await _denied(heard, tell),
                 "allowed": await _allowed(running, tell),
+                "minimized": await _minimized(running, port, tell),
                 "refused": await _refused(running, tell),
                 "rotation": await _rotation(running, heard, tell),
             }
@@ -117,6 +126,41 @@ async def _allowed(running: Standalone, tell: Tell) -> dict[str, Any]:
     return seen
 
 
+async def _minimized(running: Standalone, app_port: int, tell: Tell) -> dict[str, Any]:
+    """The same record with and without a sidecar before it, a body on its way out, and one that tries to trick it."""
+    app = Client("127.0.0.1", app_port)
+    sidecar = Client(running.loopback(_NAMESPACE, "orders", "billing.shop.svc"), _PORT, server_name="billing.shop")
+    record = await app.request("GET", _INVOICE)
+    shown = await sidecar.request("GET", _INVOICE)
+    json_type = {"content-type": "application/json"}
+    created = await sidecar.request("POST", "/invoices", json_type, _ORDER)
+    hostile = await sidecar.request("POST", "/invoices", json_type, _HOSTILE)
+    await app.close()
+    await sidecar.close()
+    seen = {
+        "before": record.document,
+        "after": shown.document,
+        "sent": _ORDER.decode(),
+        "received": created.document.get("received", ""),
+        "hostile": {name: hostile.document.get(name) for name in ("status", "type", "detail")},
+    }
+    tell(
+        "3. Only declared fields leave, on both ways",
+        f"billing's record:  {_without_caller(record.document)}\n"
+        f"what orders gets:  {_without_caller(shown.document)}\n"
+        f"orders sends:      {_ORDER.decode()}\n"
+        f"billing receives:  {seen['received']}\n"
+        f"a hostile body:    {_HOSTILE.decode()}\n"
+        f"is refused:        {hostile.status}, {hostile.document.get('detail')}",
+    )
+    return seen
+
+
+def _without_caller(document: dict[str, object]) -> str:
+    """A record without what the demonstration's app adds about its caller."""
+    return json.dumps({name: value for name, value in document.items() if name not in ("caller", "headers")})
+
+
 async def _once_up(client: Client, path: str) -> Any:
     """The first answer that is not the sidecar's own word that no endpoint is known yet."""
     while True:
@@ -137,7 +181,7 @@ async def _refused(running: Standalone, tell: Tell) -> dict[str, Any]:
     unlawful = await _problem(billing.address, tls("marketing"), "GET")
     undeclared = await _problem(billing.address, tls("orders"), "DELETE")
     tell(
-        "3. Everybody else is refused",
+        "4. Everybody else is refused",
         f"a peer without a certificate: {stranger or 'WAS LET IN'}\n"
         f"a service account without a flow, with a genuine certificate: {without_flow or 'WAS LET IN'}\n"
         f"marketing, whose flow is unlawful: {unlawful['status']}, {unlawful['flows']}\n"
@@ -177,7 +221,7 @@ async def _handshake(address: str, tls: ssl.SSLContext) -> str:
 
 async def _rotation(running: Standalone, heard: _Heard, tell: Tell) -> dict[str, Any]:
     address = running.loopback(_NAMESPACE, "orders", "billing.shop.svc")
-    tell("4. Certificates rotate while requests flow", "")
+    tell("5. Certificates rotate while requests flow", "")
     async with constant_load(address, _PORT, "/invoices/17") as load:
         await load.sent(100)
         before = heard.rotations
@@ -192,11 +236,17 @@ async def _rotation(running: Standalone, heard: _Heard, tell: Tell) -> dict[str,
 
 
 def _as_promised(seen: dict[str, Any]) -> bool:
-    refused, rotation = seen["refused"], seen["rotation"]
+    minimized, refused, rotation = seen["minimized"], seen["refused"], seen["rotation"]
     return (
         "marketing" in seen["denied"]["workload"]
         and seen["allowed"]["status"] == 200
         and seen["allowed"]["peer"].endswith("/ns/shop/sa/orders")
+        and "customer" in minimized["before"]
+        and "customer" not in minimized["after"]
+        and minimized["after"]["amount"] == minimized["before"]["amount"]
+        and "tulips" in minimized["received"]
+        and not any(secret in minimized["received"] for secret in ("Anna", "jane", "Jane"))
+        and minimized["hostile"]["status"] == 422
         and bool(refused["withoutCertificate"])
         and bool(refused["withoutFlow"])
         and refused["unlawfulFlow"]["status"] == 403

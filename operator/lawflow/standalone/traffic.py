@@ -38,9 +38,9 @@ class Response:
 
 @contextlib.asynccontextmanager
 async def invoice_app(host: str = "127.0.0.1") -> AsyncIterator[int]:
-    """An app that answers with all it knows of the invoice in the path, who asked, and the names of headers.
+    """An app that answers a GET with all it knows of the invoice in the path, who asked, and the names of headers.
 
-    Yields its port.
+    It answers a POST with what it received. Yields its port.
     """
     open_connections: set[asyncio.StreamWriter] = set()
 
@@ -49,15 +49,19 @@ async def invoice_app(host: str = "127.0.0.1") -> AsyncIterator[int]:
         try:
             while True:
                 line, headers = await _head(reader)
-                await reader.readexactly(int(headers.get("content-length", "0")))
-                path = line.split(" ")[1]
-                answer = {
-                    "invoice": path.rpartition("/")[2],
-                    "customer": CUSTOMER,
-                    "amount": 129.95,
-                    "caller": caller(headers),
-                    "headers": sorted(headers),
-                }
+                received = await reader.readexactly(int(headers.get("content-length", "0")))
+                method, path, _ = line.split(" ")
+                answer: dict[str, object] = (
+                    {"received": received.decode()}
+                    if method == "POST"
+                    else {
+                        "invoice": path.rpartition("/")[2],
+                        "customer": CUSTOMER,
+                        "amount": 129.95,
+                        "caller": caller(headers),
+                        "headers": sorted(headers),
+                    }
+                )
                 body = json.dumps(answer).encode()
                 head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)
@@ -93,16 +97,18 @@ class Client:
         self._server_name = server_name
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def request(self, method: str, path: str, headers: dict[str, str] | None = None) -> Response:
+    async def request(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
+    ) -> Response:
         """Send a request and read its answer. Raises OSError (ssl.SSLError among them) and EOFError."""
         if self._streams is None:
             self._streams = await asyncio.open_connection(
                 self._address, self._port, ssl=self._tls, server_hostname=self._server_name if self._tls else None
             )
         reader, writer = self._streams
-        fields = {"host": self._server_name or "app", "content-length": "0", **(headers or {})}
+        fields = {"host": self._server_name or "app", "content-length": str(len(body)), **(headers or {})}
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        writer.write(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode())
+        writer.write(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
         await writer.drain()
         line, received = await _head(reader)
         body = await reader.readexactly(int(received.get("content-length", "0")))
