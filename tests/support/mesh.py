@@ -7,8 +7,8 @@ from typing import Any
 from lawflow.mesh.keys import KeyRing
 from lawflow.mesh.passage import passage
 from lawflow.mesh.policy import Terms
-from lawflow.mesh.resources import Resources, resources
-from lawflow.mesh.sidecar import MeshSettings, destination_of, sidecar, source_of
+from lawflow.mesh.resources import Resources, behind, resources
+from lawflow.mesh.sidecar import Identity, MeshSettings, destination_of, sidecar, source_of
 from lawflow.model.base import CustomResource
 from lawflow.model.parse import is_custom, parse
 from lawflow.resolve import Objects, resolve
@@ -16,7 +16,7 @@ from lawflow.resolve import Objects, resolve
 TESTDATA = Path(__file__).resolve().parent.parent / "unit" / "mesh" / "testdata"
 BUNDLE = "-----BEGIN CERTIFICATE-----\nthe roots\n-----END CERTIFICATE-----\n"
 ADDRESSES = ("10.0.0.1", "10.0.0.2")
-SETTINGS = MeshSettings("example.org")
+SETTINGS = MeshSettings("example.org", egress=Identity("lawflow-system", "lawflow-egress"))
 TERMS = Terms(1_800_000_000, KeyRing(b"m" * 32, 7))
 
 
@@ -46,11 +46,11 @@ def resources_of(objects: Iterable[dict[str, Any]]) -> dict[str, Resources]:
     """The resources of every sidecar that the flows make necessary, by identity."""
     found = [passage(flow) for flow in resolve(typed(objects))]
     ends = [source_of(each.flow) for each in found]
-    ends += [end for each in found if (end := destination_of(each.flow))]
+    ends += [end for each in found if (end := destination_of(each.flow, SETTINGS.egress))]
     rendered = {}
     for identity in sorted(set(ends)):
         wanted = sidecar(identity, found, SETTINGS, {("shop", "billing", 8080): 3000})
-        endpoints = {outbound.port.service[:2]: ADDRESSES for outbound in wanted.outbound}
+        endpoints = {behind(outbound.port, SETTINGS): ADDRESSES for outbound in wanted.outbound}
         rendered[f"{identity.namespace}/{identity.service_account}"] = resources(
             wanted, SETTINGS, BUNDLE, endpoints, TERMS
         )

@@ -26,6 +26,7 @@ from lawflow.xds.world import World
 
 TRUST_DOMAIN = "example.org"
 SYSTEM, SERVER = "lawflow-system", "lawflow-xds"
+EGRESS = Identity(SYSTEM, "lawflow-egress")
 
 
 def flow(source: str, destination: str, path: str) -> dict[str, Any]:
@@ -49,7 +50,8 @@ class Mesh:
     """A trust domain, a world, and the sidecars that live in it."""
 
     directory: Path
-    world: World = field(default_factory=World)
+    world: World = field(default_factory=lambda: World(EGRESS))
+    external_roots: str = ""
     port: int = 0
     _server: grpc.aio.Server | None = None
 
@@ -79,10 +81,11 @@ class Mesh:
         return loopback_addresses([host], f"{self.directory}{service_account}")[host]
 
     def put(self, declared: dict[str, Any]) -> None:
-        """Add or change a flow, and the endpoints of its destination."""
+        """Add or change a flow, and the endpoints of its destination; of a host outside, those of the gateway."""
         self.world.take(DATA_FLOW, WatchEvent("ADDED", declared))
-        name = declared["spec"]["destination"]["service"]["name"]
-        metadata = {"name": name, "namespace": "shop", "labels": {"kubernetes.io/service-name": name}}
+        service = declared["spec"]["destination"].get("service")
+        name, namespace = (service["name"], "shop") if service else (EGRESS.service_account, EGRESS.namespace)
+        metadata = {"name": name, "namespace": namespace, "labels": {"kubernetes.io/service-name": name}}
         endpoints = [{"addresses": [self.address(name)]}]
         self.world.take(ENDPOINT_SLICE, WatchEvent("ADDED", {"metadata": metadata, "endpoints": endpoints}))
         self.snapshots.touch()
@@ -108,9 +111,9 @@ class Mesh:
         assert self._server is not None
         await self._server.stop(None)
 
-    async def sidecar(self, service_account: str) -> RunningSidecar:
-        """Start a sidecar of the namespace shop."""
-        credential = self.credential("shop", service_account)
+    async def sidecar(self, service_account: str, namespace: str = "shop") -> RunningSidecar:
+        """Start a sidecar."""
+        credential = self.credential(namespace, service_account)
         files = {
             "tls.key": private_key_to_pem(credential.key),
             "tls.crt": certificates_to_pem(credential.chain),
@@ -118,8 +121,8 @@ class Mesh:
         }
         server = f"spiffe://{TRUST_DOMAIN}/ns/{SYSTEM}/sa/{SERVER}"
         return await self.sidecars.start(
-            Identity("shop", service_account),
-            f"shop/{service_account}-1",
+            Identity(namespace, service_account),
+            f"{namespace}/{service_account}-1",
             self.address(service_account),
             files,
             ("127.0.0.1", self.port, server),
@@ -130,10 +133,13 @@ class Mesh:
         await self.end_server()
 
     def _new_service(self) -> DiscoveryService:
-        self.snapshots = Snapshots(self.world, MeshSettings(TRUST_DOMAIN), self._place, coalescing_seconds=0.01)
+        self.snapshots = Snapshots(self.world, self._settings(), self._place, coalescing_seconds=0.01)
         self.snapshots.trust(self.bundle.to_pem(), self.bundle.version)
         self.snapshots.open()
         return DiscoveryService(self.snapshots, TRUST_DOMAIN)
+
+    def _settings(self) -> MeshSettings:
+        return MeshSettings(TRUST_DOMAIN, egress=EGRESS, external_roots=self.external_roots)
 
     def _place(self, identity: Identity) -> Placement:
         account = identity.service_account
@@ -142,9 +148,9 @@ class Mesh:
 
 
 @contextlib.asynccontextmanager
-async def mesh(directory: Path) -> AsyncIterator[Mesh]:
+async def mesh(directory: Path, external_roots: str = "") -> AsyncIterator[Mesh]:
     """A mesh whose server runs."""
-    made = Mesh(directory)
+    made = Mesh(directory, external_roots=external_roots)
     await made.serve()
     try:
         yield made

@@ -69,7 +69,7 @@ def xds(
 ) -> int:
     """Serve every sidecar its listeners, clusters, endpoints and trust bundle, by mutual TLS."""
     log_as_json()
-    settings = MeshSettings(trust_domain, cluster_domain, connection_seconds)
+    settings = MeshSettings(trust_domain, cluster_domain, max_connection_duration=connection_seconds)
 
     async def run() -> None:
         stop = asyncio.Event()

@@ -10,6 +10,7 @@ from lawflow.identity.validity import rfc3339
 from lawflow.model.dataflow import DataFlow
 from lawflow.model.flow_index import MAXIMUM_FLOWS
 from lawflow.model.parse import Problem
+from lawflow.model.peer import ExternalDestination
 from lawflow.model.status import Finding, Severity
 from lawflow.resolve import ResolvedFlow
 from lawflow.store.protocol import Object
@@ -37,15 +38,17 @@ def flow_status(
     next_review: dt.date | None = None,
     grants: Sequence[str] = (),
     indexed: bool = True,
+    egress: bool = False,
 ) -> Object:
     """The whole status, so that equal facts give equal status; fields that do not apply are ``None``.
 
-    ``indexed`` says whether the flow has a place in its namespace's index.
+    ``indexed`` says whether the flow has a place in its namespace's index, ``egress`` whether there is a way to hosts
+    outside.
     """
     previous = previous or {}
     flow = resolved.flow
     lawful = _lawful(findings)
-    enforced = _enforced(resolved, workloads, lawful.status == "True") if indexed else _INDEX_FULL
+    enforced = _enforced(resolved, workloads, lawful.status == "True", egress) if indexed else _INDEX_FULL
     observed = [_ready(lawful, credentials, enforced), lawful, credentials, enforced]
     if stalled := _stalled(lawful, enforced):
         observed.append(stalled)
@@ -130,7 +133,7 @@ def _lawful(findings: Sequence[Finding]) -> Observation:
     return Observation("Lawful", "False", "Unlawful", sentence(denying[0]) + more)
 
 
-def _enforced(resolved: ResolvedFlow, workloads: Sequence[WorkloadState], lawful: bool) -> Observation:
+def _enforced(resolved: ResolvedFlow, workloads: Sequence[WorkloadState], lawful: bool, egress: bool) -> Observation:
     if not resolved.accepted:
         service = resolved.flow.spec.destination.service
         assert service is not None
@@ -144,16 +147,21 @@ def _enforced(resolved: ResolvedFlow, workloads: Sequence[WorkloadState], lawful
         reason, message = each.shortfall
         if reason:
             return Observation("Enforced", "False", reason, message)
-    if lawful and (external := resolved.flow.spec.destination.external):
-        return Observation(
-            "Enforced", "False", "NoEgress",
-            f"sidecars let nothing out to external hosts in this version: {external.host} is not reached through them",
-        )  # fmt: skip
+    external = resolved.flow.spec.destination.external
+    if lawful and external and (reason := _no_way_out(external, egress)):
+        return Observation("Enforced", "False", "NoEgress", reason)
     if not running:
         return Observation("Enforced", "Unknown", "NoWorkload", "no pod of the source or the destination runs")
     if not lawful:
         return Observation("Enforced", "True", "Closed", "the sidecars let nothing through: the flow is not lawful")
     return Observation("Enforced", "True", "InForce", "all pods have the sidecar: only the declared peer is reached")
+
+
+def _no_way_out(external: ExternalDestination, egress: bool) -> str:
+    """Why a host outside is not reached; empty where it is."""
+    if external.tls == "terminate":
+        return f"sidecars do not serve tls: terminate yet: let the app call {external.host} by originate or passthrough"
+    return "" if egress else f"there is no egress gateway in this version: {external.host} is not reached"
 
 
 def _ready(lawful: Observation, credentials: Observation, enforced: Observation) -> Observation:

@@ -3,7 +3,8 @@
 from lawflow.mesh import tls
 from lawflow.mesh.endpoint import load_assignment
 from lawflow.mesh.envoy import ADS, Resource, seconds, typed
-from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound, Sidecar
+from lawflow.mesh.route import leaves
+from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound, PeerPort, Sidecar
 
 CONNECT_TIMEOUT = "2s"
 _LOCAL = "127.0.0.1"
@@ -12,6 +13,8 @@ _LOCAL = "127.0.0.1"
 def outbound_cluster(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings) -> Resource:
     """The sidecars of the workloads behind a Service, by EDS."""
     name = f"outbound/{outbound.port.name}"
+    if leaves(outbound.port, "outbound"):
+        return _external_cluster(name, outbound.port, settings)
     directory = sidecar.placement.certificate_directory
     return {
         "name": name,
@@ -24,14 +27,35 @@ def outbound_cluster(outbound: Outbound, sidecar: Sidecar, settings: MeshSetting
     }
 
 
-def inbound_cluster(inbound: Inbound) -> Resource:
-    """The workload itself, on loopback."""
+def inbound_cluster(inbound: Inbound, settings: MeshSettings) -> Resource:
+    """The workload itself, on loopback; at the egress gateway, the host outside."""
     name = f"inbound/{inbound.port.name}"
+    if leaves(inbound.port, "inbound"):
+        return _external_cluster(name, inbound.port, settings)
     return {
         "name": name,
         "type": "STATIC",
         "connect_timeout": CONNECT_TIMEOUT,
         "load_assignment": load_assignment(name, [(_LOCAL, inbound.local_port)]),
+        "typed_extension_protocol_options": _protocol(None),
+    }
+
+
+def _external_cluster(name: str, port: PeerPort, settings: MeshSettings) -> Resource:
+    """A host outside, by DNS; with TLS of ours, unless the app's own goes through."""
+    _, host, number = port.service
+    cluster = {
+        "name": name,
+        "type": "STRICT_DNS",
+        "dns_lookup_family": "ALL",
+        "connect_timeout": CONNECT_TIMEOUT,
+        "load_assignment": load_assignment(name, [(host, number)]),
+    }
+    if port.protocol == "tcp":
+        return cluster
+    return {
+        **cluster,
+        "transport_socket": tls.external_socket(host, settings.external_roots),
         "typed_extension_protocol_options": _protocol(None),
     }
 

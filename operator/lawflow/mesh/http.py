@@ -5,6 +5,7 @@ from typing import Any, Literal
 from lawflow.mesh import policy, rbac
 from lawflow.mesh.envoy import ADS, Resource, extension, seconds
 from lawflow.mesh.route import METADATA
+from lawflow.mesh.sidecar import PeerPort
 
 PROBLEM_TYPE = "https://lawflow.dev/problems/"
 
@@ -14,13 +15,14 @@ _HTTP_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.Htt
 
 
 def http_filter_chain(
-    name: str, direction: Literal["inbound", "outbound"], spiffe_id: str, max_connection_duration: float | None
+    port: PeerPort, direction: Literal["inbound", "outbound"], spiffe_id: str, max_connection_duration: float | None
 ) -> Resource:
-    """The network filter that serves HTTP by the route configuration ``name``.
+    """The network filter that serves HTTP by the route configuration of a port.
 
     ``spiffe_id`` is the sidecar's own. At the receiver the caller is taken from its certificate; what it says of itself
     in ``x-forwarded-client-cert`` is replaced.
     """
+    name = f"{direction}/{port.name}"
     fields: dict[str, Any] = {
         "stat_prefix": name,
         "rds": {"route_config_name": name, "config_source": ADS},
@@ -45,7 +47,8 @@ def http_filter_chain(
     if max_connection_duration is not None:
         fields["common_http_protocol_options"] = {"max_connection_duration": seconds(max_connection_duration)}
         fields["http1_safe_max_connection_duration"] = True
-    if direction == "inbound":
+    # Who called is for the workload behind the sidecar to know, not for a host outside.
+    if direction == "inbound" and not port.external:
         fields["forward_client_cert_details"] = "SANITIZE_SET"
         fields["set_current_client_cert_details"] = {"uri": True}
     else:

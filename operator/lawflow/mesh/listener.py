@@ -10,6 +10,9 @@ from lawflow.model.sidecar import PEER_PORT
 
 INBOUND = "inbound"
 _BUFFER_BYTES = 1 << 20
+_TLS_INSPECTOR = extension(
+    "envoy.filters.listener.tls_inspector", "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+)
 
 
 def listeners(sidecar: Sidecar, settings: MeshSettings) -> list[Resource]:
@@ -26,12 +29,7 @@ def _inbound(ports: Sequence[Inbound], sidecar: Sidecar, settings: MeshSettings)
         "traffic_direction": "INBOUND",
         "address": socket_address(sidecar.placement.address, PEER_PORT),
         "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
-        "listener_filters": [
-            extension(
-                "envoy.filters.listener.tls_inspector",
-                "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-            )
-        ],
+        "listener_filters": [_TLS_INSPECTOR],
         # No default chain: who names no port that a flow leads to is hung up on.
         "filter_chains": [_inbound_chain(inbound, sidecar, settings) for inbound in ports],
     }
@@ -44,7 +42,7 @@ def _inbound_chain(inbound: Inbound, sidecar: Sidecar, settings: MeshSettings) -
         filters = [rbac.network_filter(name, port.open_rules), _tcp_proxy(name)]
     else:
         own = sidecar.identity.spiffe_id(settings.trust_domain)
-        filters = [http_filter_chain(name, "inbound", own, settings.max_connection_duration)]
+        filters = [http_filter_chain(port, "inbound", own, settings.max_connection_duration)]
     return {
         "name": name,
         "filter_chain_match": {"server_names": [port.server_name], "transport_protocol": "tls"},
@@ -60,15 +58,32 @@ def _outbound(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings) -> R
         own = sidecar.identity.spiffe_id(settings.trust_domain)
         # Plain loopback has no peer certificate to judge by: an open flow passes, without one nothing does.
         filters = [_tcp_proxy(name)] if port.open_rules else [rbac.network_filter(own, ())]
+        if port.external:
+            return _passthrough(outbound, filters)
     else:
         own = sidecar.identity.spiffe_id(settings.trust_domain)
-        filters = [http_filter_chain(name, "outbound", own, None)]
+        filters = [http_filter_chain(port, "outbound", own, None)]
     return {
         "name": name,
         "traffic_direction": "OUTBOUND",
-        "address": socket_address(outbound.address, port.service[2]),
+        "address": socket_address(outbound.address, outbound.listening_port),
         "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
         "filter_chains": [{"filters": filters}],
+    }
+
+
+def _passthrough(outbound: Outbound, filters: list[Resource]) -> Resource:
+    """TLS from the app to a host outside goes through as it is, where it asks for that host."""
+    name = outbound.port.service[1]
+    return {
+        "name": f"outbound/{outbound.port.name}",
+        "traffic_direction": "OUTBOUND",
+        "address": socket_address(outbound.address, outbound.listening_port),
+        "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
+        "listener_filters": [_TLS_INSPECTOR],
+        "filter_chains": [
+            {"filter_chain_match": {"server_names": [name], "transport_protocol": "tls"}, "filters": filters}
+        ],
     }
 
 

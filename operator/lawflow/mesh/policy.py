@@ -69,9 +69,9 @@ def _flow(rule: Rule, port: PeerPort, direction: Direction, keys: KeyRing) -> di
     if rule.closed:
         return flow | {"closed": rule.closed}
     # A request's values are for the peer behind the port, a response's for the source.
-    recipient = port.peer if direction == "outbound" else rule.source
+    recipient = (port.name if port.external else port.peer) if direction == "outbound" else rule.source
     try:
-        operations = [_operation(each, rule, direction, recipient, keys) for each in rule.operations]
+        operations = [_operation(each, rule, _sides(port, direction), recipient, keys) for each in rule.operations]
     except ValueError as error:
         return flow | {"closed": str(error)}
     if rule.not_after is not None:
@@ -79,7 +79,7 @@ def _flow(rule: Rule, port: PeerPort, direction: Direction, keys: KeyRing) -> di
     return flow | {"operations": operations}
 
 
-def _operation(operation: Operation, rule: Rule, direction: Direction, recipient: str, keys: KeyRing) -> dict[str, Any]:
+def _operation(operation: Operation, rule: Rule, sides: "_Sides", recipient: str, keys: KeyRing) -> dict[str, Any]:
     purposes = list(operation.purposes or rule.purposes)
     found: dict[str, Any] = {
         "name": operation.name,
@@ -90,14 +90,29 @@ def _operation(operation: Operation, rule: Rule, direction: Direction, recipient
     }
     if operation.subject is not None and operation.subject.location != "none":
         found["subject"] = {"in": operation.subject.location, "name": operation.subject.name}
-    exported: _Parts = "request" if direction == "outbound" else "response"
-    imported: _Parts = "response" if direction == "outbound" else "request"
-    found[exported] = _payload(getattr(operation, exported), changes=True)
+    for part in sides.exported:
+        found[part] = _payload(getattr(operation, part), changes=True)
     if operation.verify == "full":
-        found[imported] = _payload(getattr(operation, imported), changes=False)
-    if usages := _usages(getattr(operation, exported)):
+        for part in sides.imported:
+            found[part] = _payload(getattr(operation, part), changes=False)
+    if usages := sorted({usage for part in sides.exported for usage in _usages(getattr(operation, part))}):
         found["keys"] = [keys.key(usage, recipient, purposes) for usage in usages]
     return found
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """What a side filters and changes, and what the other side has."""
+
+    exported: tuple[_Parts, ...]
+    imported: tuple[_Parts, ...]
+
+
+def _sides(port: PeerPort, direction: Direction) -> _Sides:
+    if port.external:
+        # Nobody filters what a host outside answers but the source; the gateway checks who calls, and what for.
+        return _Sides(("request", "response"), ()) if direction == "outbound" else _Sides((), ())
+    return _Sides(("request",), ("response",)) if direction == "outbound" else _Sides(("response",), ("request",))
 
 
 def _usages(payload: Payload | None) -> list[Usage]:

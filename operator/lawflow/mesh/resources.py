@@ -8,8 +8,8 @@ from lawflow.mesh.endpoint import load_assignment
 from lawflow.mesh.envoy import TYPE_PREFIX, Resource
 from lawflow.mesh.listener import listeners
 from lawflow.mesh.policy import Terms, extension_configuration
-from lawflow.mesh.route import route_configuration
-from lawflow.mesh.sidecar import MeshSettings, Sidecar
+from lawflow.mesh.route import leaves, route_configuration
+from lawflow.mesh.sidecar import MeshSettings, PeerPort, Sidecar
 from lawflow.model.sidecar import PEER_PORT
 
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
@@ -41,14 +41,15 @@ def resources(
     found: dict[str, list[Resource]] = {
         CLUSTER: [
             *(outbound_cluster(outbound, sidecar, settings) for outbound in sidecar.outbound),
-            *(inbound_cluster(inbound) for inbound in sidecar.inbound),
+            *(inbound_cluster(inbound, settings) for inbound in sidecar.inbound),
         ],
         ENDPOINT: [
             load_assignment(
                 f"outbound/{outbound.port.name}",
-                [(address, PEER_PORT) for address in endpoints.get(outbound.port.service[:2], ())],
+                [(address, PEER_PORT) for address in endpoints.get(behind(outbound.port, settings), ())],
             )
             for outbound in sidecar.outbound
+            if not leaves(outbound.port, "outbound")
         ],
         EXTENSION: [
             *(extension_configuration(port, "outbound", own, terms) for port in http_out),
@@ -63,6 +64,7 @@ def resources(
             *(
                 tls.peer_secret(f"outbound/{outbound.port.name}", bundle, [outbound.port.peer])
                 for outbound in sidecar.outbound
+                if not leaves(outbound.port, "outbound")
             ),
             *(
                 tls.peer_secret(f"inbound/{into.port.name}", bundle, [rule.source for rule in into.port.rules])
@@ -74,3 +76,10 @@ def resources(
         kind: {str(resource.get("name") or resource["cluster_name"]): resource for resource in group}
         for kind, group in found.items()
     }
+
+
+def behind(port: PeerPort, settings: MeshSettings) -> tuple[str, str]:
+    """Namespace and name of the Service whose pods are called for a port."""
+    if port.external and settings.egress:
+        return settings.egress.namespace, settings.egress.service_account
+    return port.service[:2]

@@ -6,6 +6,7 @@ from typing import Literal
 from lawflow.mesh import rbac
 from lawflow.mesh.envoy import Resource
 from lawflow.mesh.sidecar import PeerPort, Rule
+from lawflow.model.peer import HTTPS_PORT
 
 METADATA = "lawflow"
 """Namespace of the route metadata that the answer to a refused request is made from."""
@@ -18,6 +19,9 @@ PERSONAL_HEADERS = (
 """Request headers that name or trace a person, some of which Envoy adds itself. The source's module has removed what
 nobody declares; at the receiver they are removed for callers that went past their own sidecar."""
 
+_OWN_HEADERS = ("lawflow-flow", "lawflow-purpose")
+"""What sidecars tell each other; it is nobody's business outside."""
+
 _RETRY: Resource = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2}
 """Only what surely never reached the other side, so that nothing is done twice."""
 
@@ -25,10 +29,15 @@ _RETRY: Resource = {"retry_on": "connect-failure,refused-stream,reset-before-req
 def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"]) -> Resource:
     """Routes of one port at the sender (``outbound``) or the receiver (``inbound``)."""
     name = f"{direction}/{port.name}"
+    removed = _removed(port.open_rules) if direction == "inbound" else []
+    action: Resource = {"cluster": name, "timeout": "0s", "retry_policy": _RETRY}
+    if leaves(port, direction):
+        removed = [*_removed(port.open_rules), *_OWN_HEADERS]
+        action["host_rewrite_literal"] = authority(port)
     return {
         "name": name,
         "validate_clusters": False,
-        "request_headers_to_remove": _removed(port.open_rules) if direction == "inbound" else [],
+        "request_headers_to_remove": removed,
         "virtual_hosts": [
             {
                 "name": name,
@@ -36,7 +45,7 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
                 "routes": [
                     {
                         "match": {"prefix": "/"},
-                        "route": {"cluster": name, "timeout": "0s", "retry_policy": _RETRY},
+                        "route": action,
                         "metadata": {
                             "filter_metadata": {METADATA: {"port": port.name, "flows": _flows(port.rules, direction)}}
                         },
@@ -50,10 +59,21 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
     }
 
 
+def leaves(port: PeerPort, direction: Literal["inbound", "outbound"]) -> bool:
+    """Whether what passes here goes to a host outside next: from the egress gateway, or without one."""
+    return port.external is not None and (direction == "inbound" or not port.peer)
+
+
+def authority(port: PeerPort) -> str:
+    """Host and port as a request names them (RFC 9110, section 7.2)."""
+    _, host, number = port.service
+    return host if number == HTTPS_PORT else f"{host}:{number}"
+
+
 def closed_route_configuration(name: str) -> Resource:
     """The answer for a port that no flow leads to any more, for connections that outlive its listener: deny all."""
     direction, _, port = name.partition("/")
-    namespace, _, service = port.partition("/")
+    namespace, _, service = port.rpartition("/")
     service_name, _, number = service.partition(":")
     closed = PeerPort((namespace, service_name, int(number) if number.isdecimal() else 0), "http", "", ())
     return {**route_configuration(closed, "inbound" if direction == "inbound" else "outbound"), "name": name}

@@ -6,12 +6,12 @@ from typing import Literal
 
 from lawflow.model.loopback import CLUSTER_DOMAIN, loopback_destinations
 from lawflow.model.operation import Operation
-from lawflow.model.peer import ServiceDestination
+from lawflow.model.peer import ExternalDestination, ServiceDestination
 from lawflow.model.sidecar import CERTIFICATE_DIRECTORY
 from lawflow.resolve import ResolvedFlow
 
 ServicePort = tuple[str, str, int]
-"""Namespace, name and port of a Service."""
+"""Namespace, name and port of a Service; of a host outside, "", its DNS name in lower case, and its port."""
 
 
 @dataclass(frozen=True, order=True)
@@ -42,6 +42,11 @@ class MeshSettings:
 
     trust_domain: str = "cluster.local"
     cluster_domain: str = CLUSTER_DOMAIN
+    egress: "Identity | None" = None
+    """The gateway through which everything leaves that is bound for hosts outside; also the name of its Service.
+    Without one each sidecar calls them itself, as on a single host."""
+    external_roots: str = "/etc/ssl/certs/ca-certificates.crt"
+    """File of the certificate authorities that hosts outside are known by, where the last sidecar before them runs."""
     max_connection_duration: float = 1800
     """Seconds that a connection between sidecars may live. A live connection is not authenticated anew when a
     certificate is replaced, so this bounds how long a lost identity is still believed: half a certificate's life."""
@@ -80,20 +85,22 @@ class PeerPort:
     service: ServicePort
     protocol: Literal["http", "tcp"]
     peer: str
-    """SPIFFE id of the workloads behind the Service."""
+    """SPIFFE id of the workloads behind the Service, or of the egress gateway; "" where a host is called without."""
     rules: tuple[Rule, ...]
+    external: ExternalDestination | None = None
+    """Set where the port is one of a host outside."""
 
     @property
     def name(self) -> str:
-        """NAMESPACE/NAME:PORT, the stem of the names of all resources about this port."""
+        """NAMESPACE/NAME:PORT or HOST:PORT, the stem of the names of all resources about this port."""
         namespace, name, port = self.service
-        return f"{namespace}/{name}:{port}"
+        return f"{name}:{port}" if self.external else f"{namespace}/{name}:{port}"
 
     @property
     def server_name(self) -> str:
-        """The TLS server name by which a caller says which port of which Service it wants."""
+        """The TLS server name by which a caller says which port of which Service or host outside it wants."""
         namespace, name, port = self.service
-        return f"p{port}.{name}.{namespace}.svc"
+        return f"p{port}.{name}.external" if self.external else f"p{port}.{name}.{namespace}.svc"
 
     @property
     def open_rules(self) -> tuple[Rule, ...]:
@@ -107,6 +114,11 @@ class Outbound:
 
     port: PeerPort
     address: str
+
+    @property
+    def listening_port(self) -> int:
+        """Where the app calls."""
+        return self.port.external.called_port if self.port.external else self.port.service[2]
 
 
 @dataclass(frozen=True)
@@ -139,10 +151,14 @@ def sidecar(
     ``local_ports`` gives the port at which a Service's workload serves it, where that is not the Service's own.
     """
     placement = placement or Placement()
-    services = [passage for passage in passages if passage.flow.flow.spec.destination.service is not None]
-    leaving = [passage for passage in services if source_of(passage.flow) == identity]
+    known = list(passages)
+    leaving = [passage for passage in known if source_of(passage.flow) == identity]
     # A flow that the other side has not accepted must leave no trace there.
-    arriving = [passage for passage in services if destination_of(passage.flow) == identity and passage.flow.accepted]
+    arriving = [
+        passage
+        for passage in known
+        if destination_of(passage.flow, settings.egress) == identity and passage.flow.accepted
+    ]
     addresses = {
         destination.host: destination.address
         for destination in loopback_destinations(
@@ -152,7 +168,8 @@ def sidecar(
     return Sidecar(
         identity,
         tuple(
-            Outbound(port, addresses[f"{port.service[1]}.{port.service[0]}.svc"]) for port in _ports(leaving, settings)
+            Outbound(port, addresses[port.service[1] if port.external else f"{port.service[1]}.{port.service[0]}.svc"])
+            for port in _ports(leaving, settings)
         ),
         tuple(
             Inbound(port, (local_ports or {}).get(port.service, port.service[2])) for port in _ports(arriving, settings)
@@ -166,11 +183,11 @@ def source_of(flow: ResolvedFlow) -> Identity:
     return Identity(flow.namespace, flow.flow.spec.source.service_account_name)
 
 
-def destination_of(flow: ResolvedFlow) -> Identity | None:
-    """The service account that a flow ends at; ``None`` where that is outside the cluster."""
+def destination_of(flow: ResolvedFlow, egress: Identity | None = None) -> Identity | None:
+    """The service account that a flow ends at; outside the cluster that is the gateway's, ``None`` without one."""
     service = flow.flow.spec.destination.service
     if service is None:
-        return None
+        return egress
     return Identity(service.namespace or flow.namespace, service.service_account_name or service.name)
 
 
@@ -182,8 +199,8 @@ def _ports(passages: Iterable[Passage], settings: MeshSettings) -> list[PeerPort
 
 
 def _port(service: ServicePort, passages: list[Passage], settings: MeshSettings) -> PeerPort:
-    first = destination_of(passages[0].flow)
-    assert first is not None, "only flows to Services have a port"
+    destination = passages[0].flow.flow.spec.destination
+    peer = destination_of(passages[0].flow, settings.egress)
     rules = tuple(
         Rule(
             f"{passage.flow.namespace}/{passage.flow.flow.metadata.name}",
@@ -195,16 +212,26 @@ def _port(service: ServicePort, passages: list[Passage], settings: MeshSettings)
         )
         for passage in passages
     )
-    protocol = _service(passages[0].flow).protocol
-    return PeerPort(service, protocol, first.spiffe_id(settings.trust_domain), rules)
+    spiffe_id = peer.spiffe_id(settings.trust_domain) if peer else ""
+    return PeerPort(service, _protocol(passages[0].flow), spiffe_id, rules, destination.external)
 
 
 def _contradiction(flow: ResolvedFlow, first: ResolvedFlow) -> str:
     """Why a flow cannot share its port with the first one: a port has one protocol and one identity behind it."""
-    if _service(flow).protocol != _service(first).protocol or destination_of(flow) != destination_of(first):
+    external = flow.flow.spec.destination.external
+    if external and external.tls == "terminate":
+        return "its tls is terminate, which sidecars do not serve yet: use originate or passthrough"
+    if _protocol(flow) != _protocol(first) or destination_of(flow) != destination_of(first):
         name = f"{first.namespace}/{first.flow.metadata.name}"
         return f"it names another protocol or service account for this port than {name}"
     return ""
+
+
+def _protocol(flow: ResolvedFlow) -> Literal["http", "tcp"]:
+    external = flow.flow.spec.destination.external
+    if external is not None:
+        return "tcp" if external.tls == "passthrough" else "http"
+    return _service(flow).protocol
 
 
 def _service(flow: ResolvedFlow) -> ServiceDestination:
@@ -214,5 +241,7 @@ def _service(flow: ResolvedFlow) -> ServiceDestination:
 
 
 def _service_port(flow: ResolvedFlow) -> ServicePort:
+    if external := flow.flow.spec.destination.external:
+        return "", external.host.lower().rstrip("."), external.port
     service = _service(flow)
     return service.namespace or flow.namespace, service.name, service.port

@@ -5,6 +5,12 @@ from collections.abc import Iterable
 from lawflow.mesh.envoy import ADS, Resource, extension
 from lawflow.model import sidecar as contract
 
+_CIPHER_SUITES = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305",
+)  # fmt: skip
+"""For TLS 1.2, those that RFC 9325 recommends (section 4.2): forward secrecy and authenticated encryption."""
+
 _TLS = "envoy.extensions.transport_sockets.tls.v3."
 
 
@@ -16,6 +22,30 @@ def upstream_socket(server_name: str, peer_secret: str, directory: str) -> Resou
         sni=server_name,
         max_session_keys=0,
         common_tls_context=_common(directory, {"name": peer_secret, "sds_config": ADS}),
+    )
+
+
+def external_socket(host: str, roots: str) -> Resource:
+    """TLS 1.2 or 1.3 to a host outside, which public certificate authorities in the file ``roots`` vouch for by name.
+
+    1.2 because not every peer has 1.3 yet.
+    """
+    return extension(
+        "envoy.transport_sockets.tls",
+        _TLS + "UpstreamTlsContext",
+        sni=host,
+        max_session_keys=0,
+        common_tls_context={
+            "tls_params": {
+                "tls_minimum_protocol_version": "TLSv1_2",
+                "tls_maximum_protocol_version": "TLSv1_3",
+                "cipher_suites": list(_CIPHER_SUITES),
+            },
+            "validation_context": {
+                "trusted_ca": {"filename": roots},
+                "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": host}}],
+            },
+        },
     )
 
 

@@ -65,7 +65,7 @@ def _called(flow: DataFlow, cluster_domain: str) -> tuple[str, tuple[str, ...], 
     destination = flow.spec.destination
     if destination.external is not None:
         host = destination.external.host.lower().rstrip(".")
-        return host, (host,), destination.external.port
+        return host, (host,), destination.external.called_port
     service = destination.service
     assert service is not None, "the schema asks for exactly one of service and external"
     namespace = service.namespace or flow.metadata.namespace

@@ -76,6 +76,10 @@ class ServiceDestination(Model):
     )
 
 
+HTTP_PORT = 80
+HTTPS_PORT = 443
+
+
 class ExternalDestination(Model):
     """A peer outside the cluster."""
 
@@ -98,6 +102,11 @@ class ExternalDestination(Model):
         description="originate: the app speaks http to its sidecar; terminate: the app trusts a Lawflow CA; "
         "passthrough: only the name is checked and fields cannot be filtered.",
     )
+
+    @property
+    def called_port(self) -> int:
+        """Where the app calls: the peer's port, but 80 where its sidecar turns plain HTTP into HTTPS on 443."""
+        return HTTP_PORT if self.tls == "originate" and self.port == HTTPS_PORT else self.port
 
 
 class Destination(Model):

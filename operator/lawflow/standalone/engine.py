@@ -58,6 +58,8 @@ class StandaloneSettings:
     legal: LegalData = field(default_factory=default_legal_data)
     disabled_rules: frozenset[str] = frozenset()
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+    external_roots: Path = Path(MeshSettings.external_roots)
+    """The certificate authorities that hosts outside are known by, PEM."""
 
 
 @dataclass
@@ -166,6 +168,7 @@ def _environment(settings: StandaloneSettings, store: FolderStore) -> Environmen
         disabled_rules=settings.disabled_rules,
         guard_secrets=False,
         network_policies=False,
+        egress=True,
         workers=2,
         tick=min(dt.timedelta(seconds=5), life / 40),
     )
@@ -173,7 +176,11 @@ def _environment(settings: StandaloneSettings, store: FolderStore) -> Environmen
 
 
 def _mesh(settings: StandaloneSettings) -> MeshSettings:
-    return MeshSettings(settings.trust_domain, max_connection_duration=settings.certificate_life.total_seconds() / 2)
+    return MeshSettings(
+        settings.trust_domain,
+        external_roots=str(settings.external_roots),
+        max_connection_duration=settings.certificate_life.total_seconds() / 2,
+    )
 
 
 def _placement(settings: StandaloneSettings, sidecars: Sidecars) -> Callable[[Identity], Placement]:

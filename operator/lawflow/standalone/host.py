@@ -186,8 +186,6 @@ class Host:
             f"{destination.host.removesuffix('.svc')}:{port}": f"{destination.address}:{port}"
             for destination in topology.destinations(identity, flows, self.folder)
             for port in destination.ports
-            # Destinations outside have no listener: nothing leaves to them yet.
-            if destination.host.endswith(".svc")
         }
         data = {"address": sidecar.address, "pid": sidecar.process.pid, "reachable": reachable}
         text = "; ".join(f"{name} is at {address}" for name, address in reachable.items())

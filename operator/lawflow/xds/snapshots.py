@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lawflow.mesh.keys import KeyRing
 from lawflow.mesh.policy import Terms
-from lawflow.mesh.resources import ROUTE, resources
+from lawflow.mesh.resources import ROUTE, behind, resources
 from lawflow.mesh.route import closed_route_configuration
 from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, sidecar
 from lawflow.xds.encode import Encoded, Encoder
@@ -129,7 +129,7 @@ class Snapshots:
             self._world.local_ports(identity),
             self._placement(identity),
         )
-        services = {outbound.port.service[:2] for outbound in wanted.outbound}
+        services = {behind(outbound.port, self._settings) for outbound in wanted.outbound}
         endpoints = {service: self._world.addresses(service) for service in services}
         plain = resources(wanted, self._settings, bundle, endpoints, self._terms())
         return Snapshot(

@@ -25,7 +25,8 @@ _log = logging.getLogger(__name__)
 class World:
     """The latest of each object. What is served is only what follows from it."""
 
-    def __init__(self) -> None:
+    def __init__(self, egress: Identity | None = None) -> None:
+        self._egress = egress
         self._flows: dict[Name, DataFlow] = {}
         self._services: dict[Name, Object] = {}
         self._slices: dict[Name, dict[str, Object]] = defaultdict(dict)
@@ -108,7 +109,7 @@ class World:
         found: dict[Identity, list[Passage]] = defaultdict(list)
         for flow in objects.flows():
             each = passage(resolve_flow(flow, objects))
-            for end in dict.fromkeys((source_of(each.flow), destination_of(each.flow))):
+            for end in dict.fromkeys((source_of(each.flow), destination_of(each.flow, self._egress))):
                 if end is not None:
                     found[end].append(each)
         return dict(found)

@@ -43,8 +43,9 @@ def status(
     now: dt.datetime = NOW,
     of: ResolvedFlow | None = None,
     credentials: Observation = READY,
+    egress: bool = False,
 ) -> Object:
-    return flow_status(of or resolved(), findings, workloads, previous, now, credentials=credentials)
+    return flow_status(of or resolved(), findings, workloads, previous, now, credentials=credentials, egress=egress)
 
 
 def said(found: Object, type_: str) -> tuple[str, str]:
@@ -148,6 +149,15 @@ def test_a_lawful_flow_to_an_external_host_is_not_in_force_and_not_ready(
     assert said(found, "Ready") == ("False", "NoEgress")
     assert said(found, "Stalled") == ("True", "NoEgress")
     assert "api.psp.example" in condition(found, "Enforced")["message"]
+
+
+def test_a_host_outside_is_reached_where_there_is_a_way_out_unless_its_tls_would_have_to_be_ended() -> None:
+    found = status(workloads=(IN_FORCE,), of=resolved(**OUTSIDE), egress=True)
+    assert said(found, "Enforced") == ("True", "InForce")
+    external = {**FLOW["destination"]["external"], "tls": "terminate"}
+    ended = {"destination": {**FLOW["destination"], "external": external}}
+    found = status(workloads=(IN_FORCE,), of=resolved(**ended), egress=True)
+    assert said(found, "Enforced") == ("False", "NoEgress")
 
 
 def test_a_pod_without_the_sidecar_is_told_before_the_missing_path_outside() -> None:

@@ -83,7 +83,7 @@ def test_flows_to_one_host_share_its_address() -> None:
 
 def test_an_external_host_is_called_by_its_name_without_the_dot_of_the_root() -> None:
     (found,) = loopback_destinations([external("api.psp.example.")])
-    assert (found.host, found.names, found.ports) == ("api.psp.example", ("api.psp.example",), (443,))
+    assert (found.host, found.names, found.ports) == ("api.psp.example", ("api.psp.example",), (80,))
 
 
 def test_another_cluster_domain_changes_the_long_name() -> None:

@@ -1,0 +1,158 @@
+"""Hosts outside: reached by declared operations alone, over TLS by their name, with declared fields on both ways."""
+
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.outside import HOST, Outside, outside
+from tests.support.sidecars import EGRESS, Mesh, flow, mesh
+from tests.support.waiting import seen
+
+from lawflow.model.loopback import loopback_addresses
+from lawflow.model.sidecar import PEER_PORT
+from lawflow.standalone.traffic import Client, Response, mutual_tls
+
+pytestmark = pytest.mark.envoy
+
+ANSWER = b'{"charge": {"id": "c1", "card": "4111111111111111"}}'
+BODY = b'{"customer": {"id": "7", "name": "Jane Doe"}, "amount": 5}'
+JSON = {"content-type": "application/json", "cookie": "a=b", "lawflow-purpose": "dpv:PaymentManagement"}
+
+
+def charge(port: int, tls: str = "originate") -> dict[str, Any]:
+    declared = flow("orders", "psp", "/unused")
+    declared["spec"]["destination"] = {
+        "external": {"host": HOST, "port": port, "organisation": "PSP B.V.", "country": "NL", "tls": tls},
+        "role": "processor",
+    }
+    declared["spec"]["purposes"] = [{"purpose": "dpv:PaymentManagement"}]
+    declared["spec"]["operations"] = [
+        {
+            "name": "charge",
+            "methods": ["POST"],
+            "path": "/v1/charges",
+            "request": {"fields": [{"pointer": "/customer/id", "category": "pd:UID"}]},
+            "response": {"fields": [{"pointer": "/charge/id", "category": "none"}]},
+        }
+    ]
+    return declared
+
+
+@pytest.fixture
+async def peer(tmp_path: Path) -> AsyncIterator[Outside]:
+    async with outside(tmp_path, ANSWER) as running:
+        yield running
+
+
+@pytest.fixture
+async def running(tmp_path: Path, peer: Outside) -> AsyncIterator[Mesh]:
+    """A sidecar of orders and the egress gateway."""
+    (tmp_path / "mesh").mkdir()
+    async with mesh(tmp_path / "mesh", str(peer.roots)) as made:
+        made.put(charge(peer.port))
+        for each in (await made.sidecar("orders"), await made.sidecar(EGRESS.service_account, EGRESS.namespace)):
+            await each.ready.wait()
+        yield made
+
+
+async def call(running: Mesh, peer: Outside, method: str = "POST", path: str = "/v1/charges") -> Response:
+    address = loopback_addresses([HOST], f"{running.directory}orders")[HOST]
+
+    async def answered() -> Response | None:
+        client = Client(address, peer.port, server_name=f"{HOST}:{peer.port}")
+        try:
+            response = await client.request(method, path, JSON, BODY)
+        except OSError:
+            return None
+        finally:
+            await client.close()
+        # Until the gateway's addresses have come.
+        return None if response.status == 503 else response
+
+    return await seen(answered, "an answer through the gateway")
+
+
+async def test_a_declared_call_leaves_through_the_gateway_with_declared_fields_alone(
+    running: Mesh, peer: Outside
+) -> None:
+    response = await call(running, peer)
+    assert (response.status, response.body) == (200, b'{"charge":{"id":"c1"}}')
+    ((first, headers, body),) = peer.requests
+    assert first == "POST /v1/charges HTTP/1.1"
+    assert body == b'{"customer":{"id":"7"}}'
+    assert set(headers) == {"host", "content-type", "content-length"}
+    assert headers["host"] == f"{HOST}:{peer.port}"
+
+
+async def test_what_is_not_declared_stays_inside(running: Mesh, peer: Outside) -> None:
+    response = await call(running, peer, path="/v1/customers")
+    assert response.status == 403
+    assert str(response.document["type"]).endswith("/undeclared-operation")
+    assert peer.requests == []
+
+
+async def test_the_gateway_checks_who_calls_and_what_for(running: Mesh, peer: Outside) -> None:
+    await call(running, peer)
+    server_name = f"p{peer.port}.{HOST}.external"
+
+    async def past(service_account: str, path: str) -> int:
+        tls = mutual_tls(running.bundle.to_pem(), running.credential("shop", service_account))
+        client = Client(running.address(EGRESS.service_account), PEER_PORT, tls=tls, server_name=server_name)
+        try:
+            return (await client.request("POST", path, JSON, BODY)).status
+        finally:
+            await client.close()
+
+    assert await past("orders", "/v1/customers") == 403
+    with pytest.raises((ssl.SSLError, OSError, EOFError)):
+        await past("marketing", "/v1/charges")
+    assert len(peer.requests) == 1
+
+
+async def test_a_host_that_cannot_prove_its_name_gets_nothing(tmp_path: Path) -> None:
+    async with outside(tmp_path, ANSWER, certified="other.example") as peer:
+        (tmp_path / "mesh").mkdir()
+        async with mesh(tmp_path / "mesh", str(peer.roots)) as made:
+            made.put(charge(peer.port))
+            orders, gateway = await made.sidecar("orders"), await made.sidecar(EGRESS.service_account, EGRESS.namespace)
+            await orders.ready.wait()
+            await gateway.ready.wait()
+
+            async def refused() -> bool | None:
+                client = Client(loopback_addresses([HOST], f"{made.directory}orders")[HOST], peer.port)
+                response = await client.request("POST", "/v1/charges", JSON, BODY)
+                await client.close()
+                assert response.status == 503
+                _, stats = await gateway.process.admin("/stats?filter=fail_verify_san&usedonly")
+                return bool(stats.strip()) or None
+
+            assert await seen(refused, "a certificate that names another host is refused")
+            assert peer.requests == []
+
+
+async def test_the_apps_own_tls_goes_through_to_the_declared_name_alone(tmp_path: Path, peer: Outside) -> None:
+    (tmp_path / "mesh").mkdir()
+    async with mesh(tmp_path / "mesh", str(peer.roots)) as made:
+        made.put(charge(peer.port, tls="passthrough"))
+        for each in (await made.sidecar("orders"), await made.sidecar(EGRESS.service_account, EGRESS.namespace)):
+            await each.ready.wait()
+        address = loopback_addresses([HOST], f"{made.directory}orders")[HOST]
+        context = ssl.create_default_context(cafile=str(peer.roots))
+
+        async def passed() -> Response | None:
+            client = Client(address, peer.port, tls=context, server_name=HOST)
+            try:
+                return await client.request("POST", "/anything", {}, b"{}")
+            except (OSError, EOFError):
+                return None
+            finally:
+                await client.close()
+
+        assert (await seen(passed, "a call through the gateway")).body == ANSWER
+        stranger = ssl.create_default_context(cafile=str(peer.roots))
+        stranger.check_hostname = False
+        client = Client(address, peer.port, tls=stranger, server_name="other.example")
+        with pytest.raises((ssl.SSLError, OSError, EOFError)):
+            await client.request("GET", "/", {})
