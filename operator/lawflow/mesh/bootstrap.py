@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from lawflow import __version__
 from lawflow.mesh import tls
 from lawflow.mesh.cluster import CONNECT_TIMEOUT
 from lawflow.mesh.endpoint import load_assignment
 from lawflow.mesh.envoy import ADS, Resource, extension, socket_address, typed
+from lawflow.mesh.policy import SCHEMA
 from lawflow.model import sidecar as contract
 
 XDS_CLUSTER = "xds"
+NODE_METADATA = "lawflow.module"
+"""Key of the node's metadata that tells the server which module a sidecar has."""
 _ADMIN_CLUSTER = "admin"
 
 
@@ -21,6 +25,8 @@ class BootstrapSettings:
     xds_port: int
     xds_spiffe_id: str
     """Whom the sidecar takes for its xDS server."""
+    module: str = f"{__version__}/{SCHEMA}"
+    """Version of the sidecar's module, and of the policies that it reads: the server writes what it understands."""
     node_id: str = "sidecar"
     """For logs only: the server takes the identity from the certificate."""
     certificate_directory: str = contract.CERTIFICATE_DIRECTORY
@@ -33,7 +39,7 @@ def bootstrap(settings: BootstrapSettings) -> Resource:
     """Envoy's bootstrap configuration."""
     return {
         # File SDS asks for both, even where no server reads them.
-        "node": {"id": settings.node_id, "cluster": "lawflow"},
+        "node": {"id": settings.node_id, "cluster": "lawflow", "metadata": {NODE_METADATA: settings.module}},
         "admin": {"address": {"pipe": {"path": settings.admin_socket, "mode": 0o600}}},
         "dynamic_resources": {
             "ads_config": {

@@ -18,7 +18,9 @@ MODULE = "lawflow_sidecar"
 MODULE_FILTER = "lawflow"
 """Name of the HTTP filter that the module is."""
 SCHEMA = 1
-"""Version of the policy's form."""
+"""Version of the policy's form that is written for new sidecars."""
+SCHEMAS = frozenset({SCHEMA})
+"""Versions that are written at all: this one and, once there are any, the two before it."""
 
 Direction = Literal["inbound", "outbound"]
 

@@ -7,6 +7,7 @@ from lawflow.model.kinds import POD
 from lawflow.store.protocol import Store, StoreError
 from lawflow.xds.server import Connection, DiscoveryService
 
+MODULE_LENGTH = 64
 REASON_LENGTH = 512
 """Envoy quotes what it rejects, which may be long."""
 
@@ -41,7 +42,12 @@ def notes_of(connection: Connection) -> Notes:
     """What the pod of a sidecar should say; nothing of the trust bundle before one was acknowledged."""
     rejected = "; ".join(reason for _, reason in sorted(connection.rejected.items()))[:REASON_LENGTH]
     version = connection.bundle_acknowledged
-    return {labels.POLICY_REJECTED: rejected or None} | ({labels.TRUST_BUNDLE: version} if version else {})
+    notes: Notes = {labels.POLICY_REJECTED: rejected or None}
+    if version:
+        notes[labels.TRUST_BUNDLE] = version
+    if connection.module:
+        notes[labels.MODULE] = connection.module[:MODULE_LENGTH]
+    return notes
 
 
 async def _note(connection: Connection, notes: Notes, store: Store) -> None:

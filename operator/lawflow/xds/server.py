@@ -43,6 +43,7 @@ class Connection:
     bundle_acknowledged: str
     rejected: dict[str, str]
     accepted: int
+    module: str = ""
 
 
 class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc] # generated, untyped
@@ -63,6 +64,7 @@ class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type
                 stream.bundle_acknowledged(self._snapshots),
                 dict(stream.rejected),
                 stream.accepted,
+                stream.module,
             )
             for stream in self._streams
         ]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from envoy.service.discovery.v3 import discovery_pb2
 
+from lawflow.mesh.bootstrap import NODE_METADATA
+from lawflow.mesh.policy import SCHEMAS
 from lawflow.mesh.resources import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, SECRET
 from lawflow.mesh.sidecar import Identity
 from lawflow.xds.encode import Encoded
@@ -42,6 +44,8 @@ class Stream:
 
     identity: Identity
     node: str = ""
+    module: str = ""
+    """Version of the sidecar's module and schema of its policies, as it says; "" where it says nothing."""
     rejected: dict[str, str] = field(default_factory=dict)
     """By type URL, why the sidecar did not take the last response; gone once it takes one."""
     accepted: int = 0
@@ -53,6 +57,13 @@ class Stream:
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest) -> None:
         """Take in a request: a subscription, an acknowledgement, a rejection, or the first and one of the others."""
         self.node = request.node.id or self.node
+        if NODE_METADATA in request.node.metadata:
+            self.module = str(request.node.metadata[NODE_METADATA])
+            if not self._reads_policies():
+                self.rejected[EXTENSION] = (
+                    f"the sidecar's module {self.module} reads policies of a schema that is not written any more, "
+                    "so it lets nothing through: roll its workload out again"
+                )
         subscription = self._subscriptions.setdefault(request.type_url, Subscription())
         if not subscription.started:
             subscription.started = True
@@ -102,6 +113,8 @@ class Stream:
         self, type_url: str, subscription: Subscription, snapshot: Snapshot, snapshots: Snapshots
     ) -> discovery_pb2.DeltaDiscoveryResponse | None:
         current = snapshot.resources.get(type_url, {})
+        if type_url == EXTENSION and not self._reads_policies():
+            current = {}
         wanted: dict[str, Encoded] = {}
         missing: list[str] = []
         for name in {*subscription.names, *(current if subscription.wildcard else ())}:
@@ -142,11 +155,17 @@ class Stream:
             removed_resources=sorted(removed),
         )
 
+    def _reads_policies(self) -> bool:
+        schema = self.module.rpartition("/")[2]
+        return not schema or (schema.isdecimal() and int(schema) in SCHEMAS)
+
     def _is_policy_refused(self, name: str, snapshot: Snapshot) -> bool:
         """Whether the module rejected the policy of a port as it is now: it applies the last one, which may be dead.
 
         Then the port is closed by other means that it cannot fail to understand.
         """
+        if not self._reads_policies():
+            return True
         policy = snapshot.resources.get(EXTENSION, {}).get(name)
         subscription = self._subscriptions.get(EXTENSION)
         return policy is not None and subscription is not None and subscription.refused.get(name) == policy.version

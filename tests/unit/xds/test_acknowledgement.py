@@ -30,5 +30,10 @@ def test_a_long_reason_is_cut() -> None:
     assert len(notes_of(connection(cluster="x" * 10_000))[labels.POLICY_REJECTED] or "") == REASON_LENGTH
 
 
+def test_the_module_is_noted_as_the_sidecar_says_it() -> None:
+    told = Connection(Identity("shop", "orders"), "shop/orders-1", "7", {}, 1, "0.1.0/1")
+    assert notes_of(told)[labels.MODULE] == "0.1.0/1"
+
+
 def test_nothing_is_said_of_a_bundle_that_was_not_acknowledged() -> None:
     assert labels.TRUST_BUNDLE not in notes_of(connection(bundle=""))

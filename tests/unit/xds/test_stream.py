@@ -112,6 +112,18 @@ def test_a_policy_that_is_rejected_closes_its_port_until_another_one_comes(serve
     assert reopened.resources[0].version == opened.resources[0].version
 
 
+def test_a_sidecar_whose_module_reads_other_policies_is_sent_none_and_its_ports_are_closed(server: Server) -> None:
+    stream = Stream(ORDERS)
+    first = request(ROUTE, resource_names_subscribe=[NAME])
+    first.node.metadata["lawflow.module"] = "9.0.0/99"
+    stream.receive(first)
+    stream.receive(request(EXTENSION, resource_names_subscribe=[NAME]))
+    policy, route = server.responses(stream)
+    assert list(policy.removed_resources) == [NAME]
+    assert route.resources[0].version == server.snapshots.closed_route(NAME).version
+    assert "9.0.0/99" in stream.rejected[EXTENSION]
+
+
 def test_policies_are_renewed_before_they_end(server: Server) -> None:
     def end() -> float:
         (resource,) = server.snapshots.snapshot(ORDERS).resources[EXTENSION].values()
