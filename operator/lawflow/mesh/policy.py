@@ -4,9 +4,8 @@ Each side filters what it exports: requests at the source, responses at the dest
 filtered is left as it is, unless an operation says ``verify: full``.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from lawflow.mesh.envoy import ADS, TYPE_PREFIX, Resource, extension, typed
 from lawflow.mesh.keys import KeyRing, Usage
@@ -26,7 +25,6 @@ Direction = Literal["inbound", "outbound"]
 
 _FILTER = "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter"
 _Parts = Literal["request", "response"]
-_Declared = TypeVar("_Declared", FieldRule, Parameter)
 
 
 def http_filter(name: str) -> Resource:
@@ -130,15 +128,15 @@ def _payload(payload: Payload | None, *, changes: bool) -> dict[str, Any]:
     """What may pass; ``changes`` says whether values are changed here, or have been by the side that sent them."""
     payload = payload or Payload()
     return {
-        "fields": [{"pointer": field.pointer, **_protect(field, changes)} for field in _passing(payload.fields)],
-        "headers": [{"name": each.name, **_protect(each, changes)} for each in _passing(payload.headers)],
-        "query": [{"name": each.name, **_protect(each, changes)} for each in _passing(payload.query)],
+        "fields": [{"pointer": field.pointer, **_protect(field, changes)} for field in payload.fields],
+        "headers": [
+            {"name": each.name, **_protect(each, changes)} for each in payload.headers if each.protect != "drop"
+        ],
+        "query": [{"name": each.name, **_protect(each, changes)} for each in payload.query],
     }
 
 
-def _passing(rules: Iterable[_Declared]) -> list[_Declared]:
-    return [rule for rule in rules if rule.protect != "drop"]
-
-
 def _protect(rule: FieldRule | Parameter, changes: bool) -> dict[str, str]:
-    return {"protect": rule.protect} if changes and rule.protect != "pass" else {}
+    # What is dropped is dropped on both sides: a subtree around it would let it through.
+    acts = rule.protect == "drop" or (changes and rule.protect != "pass")
+    return {"protect": rule.protect} if acts else {}

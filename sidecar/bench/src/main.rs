@@ -24,10 +24,30 @@ struct Contender {
 }
 
 fn main() {
+    if let [_, mode, size, fields, rounds] = &std::env::args().collect::<Vec<_>>()[..] {
+        if mode == "profile" {
+            let number = |text: &str| text.parse().unwrap_or_default();
+            profile(number(size), number(fields), number(rounds));
+            return;
+        }
+    }
     for (size, label) in [(1_000, "1 KB"), (20_000, "20 KB"), (200_000, "200 KB"), (5_000_000, "5 MB")] {
         for fields in [13, 52] {
             measure(&body(size, fields), label, fields);
         }
+    }
+}
+
+/// The filter alone, for profilers and counters of instructions: `profile BYTES FIELDS ROUNDS`.
+fn profile(size: usize, fields: usize, rounds: usize) {
+    let (body, selection) = (body(size, fields), Arc::new(declared(fields)));
+    let mut out = Vec::with_capacity(body.len() * 2);
+    for _ in 0..rounds {
+        out.clear();
+        let mut filter = JsonFilter::new(Arc::clone(&selection), Limits::default());
+        let fed = filter.feed(black_box(&body), &mut out);
+        assert!(fed.is_ok() && filter.finish().is_ok(), "a body of the benchmark was refused");
+        black_box(&out);
     }
 }
 

@@ -21,6 +21,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::container::{Container, Fate};
+use super::guess::Guesses;
 use super::number::Number;
 use super::scan::{digits, plain_text, white_space};
 use super::selection::{Member, NodeId, Selection};
@@ -88,6 +89,7 @@ pub struct JsonFilter {
     held: Vec<u8>,
     /// Who the data subject is, once that was read.
     subject: Option<Box<str>>,
+    guesses: Guesses,
     utf8: Utf8,
     hasher: RandomState,
 }
@@ -138,6 +140,7 @@ impl JsonFilter {
             watching: None,
             held: Vec::new(),
             subject: None,
+            guesses: Guesses::default(),
             utf8: Utf8::default(),
             hasher: RandomState::new(),
         }
@@ -233,8 +236,7 @@ impl JsonFilter {
         self.name.clear();
         here.name = at..end + 1;
         self.named(&here.chunk[at + 1..end])?;
-        self.value(first, end + 2, here)?;
-        Ok(end + 3)
+        self.value(first, end + 2, here)
     }
 
     /// White space, punctuation, and the first byte of everything else.
@@ -258,16 +260,16 @@ impl JsonFilter {
             },
             (Expected::AfterValue | Expected::Name { or_end: true }, b'}') => return self.close(true, at, here),
             (Expected::AfterValue | Expected::Value { or_end: true }, b']') => return self.close(false, at, here),
-            (Expected::Value { .. }, _) => self.value(byte, at, here)?,
+            (Expected::Value { .. }, _) => return self.value(byte, at, here),
             (Expected::AfterValue, _) if self.containers.is_empty() => return Err(Refusal::TrailingBytes),
             _ => return Err(Refusal::Syntax),
         }
         Ok(at + 1)
     }
 
-    /// The first byte of a value: now it is known what becomes of it.
+    /// The first byte of a value: now it is known what becomes of it. Returns the place behind what could be read at once.
     #[inline]
-    fn value(&mut self, byte: u8, at: usize, here: &mut Here<'_>) -> Result<(), Refusal> {
+    fn value(&mut self, byte: u8, at: usize, here: &mut Here<'_>) -> Result<usize, Refusal> {
         let is_container = matches!(byte, b'{' | b'[');
         let fate = self.fate(is_container);
         if let Some(container) = self.containers.last_mut() {
@@ -305,26 +307,29 @@ impl JsonFilter {
         }
         self.name.clear();
         here.name = 0..0;
-        self.expected = match byte {
-            b'{' | b'[' => {
-                if self.containers.len() >= self.limits.depth {
-                    return Err(Refusal::Depth);
-                }
-                let is_object = byte == b'{';
-                self.containers.push(Container::new(is_object, fate));
-                here.firm = at + 1;
-                if is_object { Expected::Name { or_end: true } } else { Expected::Value { or_end: true } }
-            }
-            b'"' => Expected::String(Escape::Text),
-            b'-' => Expected::Number(Number::Minus),
-            b'0' => Expected::Number(Number::Zero),
-            b'1'..=b'9' => Expected::Number(Number::Integer),
-            b't' => Expected::Literal(b"rue"),
-            b'f' => Expected::Literal(b"alse"),
-            b'n' => Expected::Literal(b"ull"),
-            _ => return Err(Refusal::Syntax),
-        };
-        Ok(())
+        let next = at + 1;
+        match byte {
+            b'"' => self.string(Escape::Text, next, here),
+            b'{' | b'[' => self.open(byte == b'{', fate, next, here),
+            b'-' => self.number(Number::Minus, next, here),
+            b'0' => self.number(Number::Zero, next, here),
+            b'1'..=b'9' => self.number(Number::Integer, next, here),
+            b't' => self.literal(b"rue", next, here),
+            b'f' => self.literal(b"alse", next, here),
+            b'n' => self.literal(b"ull", next, here),
+            _ => Err(Refusal::Syntax),
+        }
+    }
+
+    #[inline]
+    fn open(&mut self, is_object: bool, fate: Fate, at: usize, here: &mut Here<'_>) -> Result<usize, Refusal> {
+        if self.containers.len() >= self.limits.depth {
+            return Err(Refusal::Depth);
+        }
+        self.containers.push(Container::new(is_object, fate));
+        here.firm = at;
+        self.expected = if is_object { Expected::Name { or_end: true } } else { Expected::Value { or_end: true } };
+        Ok(at)
     }
 
     #[inline]
@@ -454,7 +459,10 @@ impl JsonFilter {
             Fate::Dropped | Fate::Watched(_) => return Ok(()),
             Fate::Passes => Member::STARRED,
             Fate::Filtered(id) => {
-                let Some(member) = self.selection.member(id, name) else { return Ok(()) };
+                container.names += 1;
+                let Some(member) = self.guesses.member(&self.selection, id, container.names, name) else {
+                    return Ok(());
+                };
                 self.child = Some(member.id);
                 member.place
             }

@@ -4,6 +4,7 @@ pub mod body;
 mod coding;
 mod container;
 pub mod form;
+mod guess;
 pub mod json;
 pub mod lines;
 mod names;

@@ -1,9 +1,11 @@
-//! How far plain bytes go: eight at a time, in safe code.
+//! How far plain bytes go: sixteen at a time where the processor has vectors, else eight, in safe code.
 //!
 //! Inside a string three kinds of byte matter: the quote, the backslash, and control characters. For a word `w` of
 //! eight bytes, `(w ^ (LOW * b)) - LOW & !(..) & HIGH` has the high bit of the first byte that equals `b` (and maybe of
 //! some after it, which do not matter, because the first is what is asked for); `w - LOW * 0x20 & !w & HIGH` that of the
 //! first byte below 0x20. See Hacker's Delight, section 6-1.
+
+use wide::u8x16;
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -11,15 +13,34 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 /// How many bytes at the start of `bytes` are plain text of a string: no quote, no backslash, no control character.
 #[inline]
 pub fn plain_text(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (number, word) in words.iter().enumerate() {
-        let special = special_bytes(u64::from_le_bytes(*word));
-        if special != 0 {
-            return number * 8 + (special.trailing_zeros() / 8) as usize;
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    for (number, block) in blocks.iter().enumerate() {
+        let special = special_in(block);
+        if special < BLOCK {
+            return number * BLOCK + special;
         }
     }
-    let tail = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
-    words.len() * 8 + tail.unwrap_or(rest.len())
+    let (words, rest) = rest.as_chunks::<8>();
+    let mut at = blocks.len() * BLOCK;
+    for word in words {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return at + (special.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    at + rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20).unwrap_or(rest.len())
+}
+
+const BLOCK: usize = 16;
+
+/// Where in a block the first special byte stands; its length where there is none.
+#[inline]
+fn special_in(block: &[u8; BLOCK]) -> usize {
+    let bytes = u8x16::new(*block);
+    let control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+    let special = control | bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'));
+    (special.to_bitmask() | 1 << BLOCK).trailing_zeros() as usize
 }
 
 #[inline]

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::names::Names;
+use super::names::{Names, Outline};
 use crate::Protection;
 
 /// A node of the tree, by its place in [`Selection::nodes`].
@@ -90,6 +90,8 @@ struct Sketch {
     subtree: bool,
     protection: Option<Arc<Protection>>,
     is_subject: bool,
+    /// Nothing passes here, whatever stars and subtrees say.
+    dropped: bool,
 }
 
 enum Token {
@@ -167,8 +169,14 @@ impl Selection {
     /// What may pass under a name of an object.
     #[inline]
     pub(crate) fn member(&self, id: NodeId, name: &[u8]) -> Option<Member> {
+        self.outlined_member(id, name, Outline::of(name))
+    }
+
+    /// The same for a name whose outline is known.
+    #[inline]
+    pub(crate) fn outlined_member(&self, id: NodeId, name: &[u8], outline: Outline) -> Option<Member> {
         let node = self.node(id);
-        match node.members.get(name) {
+        match node.members.get(name, outline) {
             Some((place, id)) => Some(Member { id, place }),
             None => node.star.map(|id| Member { id, place: Member::STARRED }),
         }
@@ -212,6 +220,7 @@ impl Sketch {
         match tokens {
             [] => {
                 self.leaf |= treatment.passes;
+                self.dropped |= !treatment.passes && !treatment.is_subject;
                 self.is_subject |= treatment.is_subject;
                 if treatment.protection.is_some() {
                     self.protection.clone_from(&treatment.protection);
@@ -241,9 +250,9 @@ impl Sketch {
         self.members.values_mut().chain(self.star.as_deref_mut()).for_each(Self::settle);
     }
 
-    /// Adds what another sketch lets through; a field that is to be changed stays as it is.
+    /// Adds what another sketch lets through; a field that is to be changed or dropped stays so.
     fn merge(&mut self, other: &Self) {
-        if self.protection.is_some() {
+        if self.protection.is_some() || self.dropped {
             return;
         }
         if !self.leaf {
@@ -321,6 +330,25 @@ mod tests {
         for path in [&["customer"][..], &["id"], &["customer", "name"], &["customer", "id", "more"], &[]] {
             assert!(!passes(&["/customer/id"], path), "{path:?}");
         }
+    }
+
+    #[test]
+    fn a_field_that_is_dropped_or_changed_by_name_stays_so_in_a_subtree_that_passes() {
+        let mask = Treatment { protection: Some(Arc::new(Protection::Mask)), ..Treatment::PASS };
+        let rules = [("/**", Treatment::PASS), ("/a/note", Treatment::default()), ("/*/iban", mask)];
+        let selection = Selection::with(rules).unwrap();
+        let at = |path: &[&str]| {
+            path.iter()
+                .try_fold(Selection::ROOT, |id, name| selection.member(id, name.as_bytes()).map(|found| found.id))
+        };
+        let note = selection.node(at(&["a", "note"]).unwrap());
+        assert!(!note.leaf && !note.subtree && !note.is_inner());
+        for path in [&["a", "iban"][..], &["b", "iban"]] {
+            let iban = selection.node(at(path).unwrap());
+            assert!(iban.protection.is_some() && !iban.subtree && !iban.is_inner(), "{path:?}");
+        }
+        assert!(selection.node(at(&["a", "other"]).unwrap()).subtree);
+        assert!(selection.node(at(&["b", "note"]).unwrap()).subtree);
     }
 
     #[test]

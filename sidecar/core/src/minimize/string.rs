@@ -26,6 +26,11 @@ pub fn text(mut escape: Escape, chunk: &[u8], mut at: usize) -> Result<(Option<E
     loop {
         if escape == Escape::Text {
             at += plain_text(&chunk[at..]);
+            // Most escapes are these, whole in their chunk.
+            if let Some(b"\\\"" | b"\\\\" | b"\\/" | b"\\n" | b"\\t" | b"\\r") = chunk.get(at..at + 2) {
+                at += 2;
+                continue;
+            }
         }
         let Some(&byte) = chunk.get(at) else { return Ok((Some(escape), at)) };
         at += 1;
