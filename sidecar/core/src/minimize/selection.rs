@@ -91,7 +91,8 @@ struct Sketch {
     is_subject: bool,
 }
 
-enum Token {
+/// A part of a pointer.
+pub(crate) enum Token {
     Name(Vec<u8>),
     Star,
     Rest,
@@ -252,7 +253,8 @@ impl Sketch {
     }
 }
 
-fn tokens(pointer: &str) -> Result<Vec<Token>, PointerError> {
+/// The parts of a pointer.
+pub(crate) fn tokens(pointer: &str) -> Result<Vec<Token>, PointerError> {
     let wrong = |reason| PointerError { pointer: pointer.to_owned(), reason };
     let Some(path) = pointer.strip_prefix('/') else {
         return if pointer.is_empty() { Ok(Vec::new()) } else { Err(wrong("it does not begin with a slash")) };
