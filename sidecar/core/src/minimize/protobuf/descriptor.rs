@@ -81,7 +81,7 @@ impl DescriptorSet {
 
     pub(super) fn message(&self, name: &str) -> Result<&Descriptor, DescriptorError> {
         self.messages.get(name).ok_or_else(|| {
-            DescriptorError::new(format!("it holds no message {name:?}: name it in full, and include all imports"))
+            DescriptorError::new(format!("no message {name:?} is described: name it in full, and include all imports"))
         })
     }
 
