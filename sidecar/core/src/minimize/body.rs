@@ -240,6 +240,8 @@ fn media_type(content_type: &[u8]) -> Option<MediaType> {
         "application/x-www-form-urlencoded" => Some(MediaType::Form),
         "application/protobuf" | "application/x-protobuf" => Some(MediaType::Message),
         "application/grpc" | "application/grpc+proto" => Some(MediaType::Grpc),
+        // Messages in other forms are framed as well.
+        other if other.starts_with("application/grpc") => None,
         other if other.starts_with("application/") && other.ends_with("+json") => Some(MediaType::Json),
         _ => None,
     }
