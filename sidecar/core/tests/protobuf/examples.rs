@@ -145,6 +145,22 @@ fn a_protected_string_leaves_as_another() {
 }
 
 #[test]
+fn what_is_protected_in_one_place_stays_as_it_is_in_another() {
+    let selection = selection([
+        ("/**", Treatment::PASS),
+        ("/items/*/recipient/name", protected(Protection::Truncate)),
+        ("/byPlace/*/recipient/name", Treatment::default()),
+    ]);
+    let name = |name: &str| bytes(1, name);
+    let message = |first: &[u8], second: &[u8]| {
+        let place = [number(1, 7), bytes(2, bytes(3, second))].concat();
+        [bytes(2, name("Anna Blom")), bytes(3, bytes(3, first)), bytes(5, place)].concat()
+    };
+    let kept = message(&name("Ann"), b"");
+    assert_eq!(filtered(&selection, &message(&name("Anna Blom"), &name("Anna Blom"))), Ok(kept));
+}
+
+#[test]
 fn a_dropped_field_does_not_pass_with_the_whole_around_it() {
     let selection = selection([("/customer/**", Treatment::PASS), ("/customer/email", Treatment::default())]);
     let message = bytes(2, [bytes(1, "Anna"), bytes(3, "a@b.nl")].concat());
