@@ -129,9 +129,7 @@ def _payload(payload: Payload | None, *, changes: bool) -> dict[str, Any]:
     payload = payload or Payload()
     return {
         "fields": [{"pointer": field.pointer, **_protect(field, changes)} for field in payload.fields],
-        "headers": [
-            {"name": each.name, **_protect(each, changes)} for each in payload.headers if each.protect != "drop"
-        ],
+        "headers": [{"name": each.name, **_protect(each, changes)} for each in payload.headers],
         "query": [{"name": each.name, **_protect(each, changes)} for each in payload.query],
     }
 

@@ -24,12 +24,11 @@ struct Contender {
 }
 
 fn main() {
-    if let [_, mode, size, fields, rounds] = &std::env::args().collect::<Vec<_>>()[..] {
-        if mode == "profile" {
-            let number = |text: &str| text.parse().unwrap_or_default();
-            profile(number(size), number(fields), number(rounds));
-            return;
-        }
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, "profile", size, fields, rounds] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        let number = |text: &str| text.parse().unwrap_or_default();
+        profile(number(size), number(fields), number(rounds));
+        return;
     }
     for (size, label) in [(1_000, "1 KB"), (20_000, "20 KB"), (200_000, "200 KB"), (5_000_000, "5 MB")] {
         for fields in [13, 52] {

@@ -169,7 +169,7 @@ impl Message {
         if status == b"206" {
             return Err(Refusal::Truncated);
         }
-        match Body::new(&payload.fields, &head, policy.limits, most) {
+        match Body::new(&payload.fields, payload.message.as_ref(), &head, policy.limits, most) {
             // What went wrong is told by the status; a text about it may quote what was sent.
             Err(_) if matches!(status.first(), Some(b'4' | b'5')) => Ok(Body::dropped()),
             made => made,
@@ -248,7 +248,7 @@ impl Message {
 
 impl Work {
     fn streams(&self) -> bool {
-        self.operation.stream
+        self.operation.stream || self.body.streams()
     }
 
     fn stopped(&self, refusal: Refusal) -> Stopped {

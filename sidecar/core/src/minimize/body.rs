@@ -6,6 +6,9 @@ use super::coding::Coding;
 use super::form::filter_form;
 use super::json::{JsonFilter, Limits};
 use super::lines::LinesFilter;
+use super::protobuf::grpc::GrpcFilter;
+use super::protobuf::message::MessageFilter;
+use super::protobuf::selection::MessageSelection;
 use crate::{Refusal, Selection};
 
 /// Which way a body goes.
@@ -61,24 +64,47 @@ enum Format {
         subject: Option<String>,
         held: Vec<u8>,
     },
+    /// One message of protocol buffers, which is held until it ends.
+    Message {
+        filter: Box<MessageFilter>,
+        held: Vec<u8>,
+    },
+    Grpc(Box<GrpcFilter>),
     /// Nothing of it is declared, so nothing of it passes.
     Nothing,
 }
 
 impl Body {
-    /// The filter for a body of at most `most` bytes, once it is decoded.
+    /// The filter for a body of at most `most` bytes, once it is decoded; a call of gRPC may go on for ever, and each of
+    /// its messages has a limit. Protocol buffers pass where the fields of their `message` are declared.
     ///
     /// # Errors
     ///
     /// [`Refusal::ContentType`] where fields cannot be told in such a body, [`Refusal::ContentEncoding`] where it
     /// cannot be decoded.
-    pub fn new(selection: &Arc<Selection>, head: &BodyHead<'_>, limits: Limits, most: usize) -> Result<Self, Refusal> {
+    pub fn new(
+        selection: &Arc<Selection>,
+        message: Option<&Arc<MessageSelection>>,
+        head: &BodyHead<'_>,
+        limits: Limits,
+        most: usize,
+    ) -> Result<Self, Refusal> {
         let subject = head.subject;
         let selection = Arc::clone(selection);
-        if selection.is_empty() && !selection.seeks_subject() {
+        let media_type = media_type(head.content_type.unwrap_or_default());
+        let message = message.filter(|_| matches!(media_type, Some(MediaType::Grpc | MediaType::Message)));
+        // A call of gRPC is a row of messages, also where nothing of them is declared.
+        if message.is_none() && selection.is_empty() && !selection.seeks_subject() {
             return Ok(Self::dropped());
         }
-        let format = match media_type(head.content_type.unwrap_or_default()).ok_or(Refusal::ContentType)? {
+        let media_type = media_type.ok_or(Refusal::ContentType)?;
+        let coding = Coding::new(head.content_encoding)?;
+        let mut left = most;
+        let messages = || {
+            let message = message.ok_or(Refusal::ContentType)?;
+            Ok(MessageFilter::new(Arc::clone(message), limits, subject))
+        };
+        let format = match media_type {
             MediaType::Json if selection.needs_subject_first() => {
                 let new = || Box::new(JsonFilter::new(Arc::clone(&selection), limits));
                 Format::JsonForSubject { seek: new(), filter: new(), held: Vec::new() }
@@ -94,8 +120,17 @@ impl Body {
                 Format::Lines(Box::new(filter))
             }
             MediaType::Form => Format::Form { selection, subject: subject.map(str::to_owned), held: Vec::new() },
+            MediaType::Message => {
+                left = most.min(limits.message_bytes);
+                Format::Message { filter: Box::new(messages()?), held: Vec::new() }
+            }
+            MediaType::Grpc if !matches!(coding, Coding::Identity) => return Err(Refusal::ContentEncoding),
+            MediaType::Grpc => {
+                left = usize::MAX;
+                Format::Grpc(Box::new(GrpcFilter::new(messages()?, limits.message_bytes)))
+            }
         };
-        Ok(Self { coding: Coding::new(head.content_encoding)?, format, left: most, is_empty: true })
+        Ok(Self { coding, format, left, is_empty: true })
     }
 
     /// The filter that lets nothing through, whatever comes.
@@ -108,6 +143,13 @@ impl Body {
     #[must_use]
     pub fn is_dropped(&self) -> bool {
         matches!(self.format, Format::Nothing)
+    }
+
+    /// Whether its parts go on as soon as they have passed, though bodies of its operation are held: those of gRPC may
+    /// answer each other.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        matches!(self.format, Format::Grpc(_))
     }
 
     /// Takes in the next chunk and appends what passes to `out`.
@@ -142,7 +184,8 @@ impl Format {
         match self {
             Self::Json(filter) => filter.feed(chunk, out),
             Self::Lines(filter) => filter.feed(chunk, out),
-            Self::JsonForSubject { held, .. } | Self::Form { held, .. } => {
+            Self::Grpc(filter) => filter.feed(chunk, out),
+            Self::JsonForSubject { held, .. } | Self::Form { held, .. } | Self::Message { held, .. } => {
                 held.extend_from_slice(chunk);
                 Ok(())
             }
@@ -169,6 +212,14 @@ impl Format {
                 None
             }
             Self::Form { selection, subject, held } => filter_form(selection, subject.as_deref(), held, out)?,
+            Self::Message { filter, held } => {
+                filter.filter(held, out)?;
+                filter.subject().map(str::to_owned)
+            }
+            Self::Grpc(filter) => {
+                filter.finish()?;
+                filter.subject().map(str::to_owned)
+            }
             Self::Nothing => None,
         };
         Ok(Found { subject })
@@ -180,6 +231,10 @@ enum MediaType {
     Json,
     Lines,
     Form,
+    /// One message of protocol buffers.
+    Message,
+    /// A row of them.
+    Grpc,
 }
 
 /// What a `content-type` names (RFC 9110, section 8.3.1), if fields can be told in it; JSON is UTF-8 whatever else is
@@ -201,6 +256,10 @@ fn media_type(content_type: &[u8]) -> Option<MediaType> {
             Some(MediaType::Lines)
         }
         "application/x-www-form-urlencoded" => Some(MediaType::Form),
+        "application/protobuf" | "application/x-protobuf" => Some(MediaType::Message),
+        "application/grpc" | "application/grpc+proto" => Some(MediaType::Grpc),
+        // Messages in other forms are framed as well.
+        other if other.starts_with("application/grpc") => None,
         other if other.starts_with("application/") && other.ends_with("+json") => Some(MediaType::Json),
         _ => None,
     }
@@ -214,7 +273,7 @@ mod tests {
     fn filtered(content_type: &str, body: &str) -> Result<String, Refusal> {
         let selection = Arc::new(Selection::new(["/a"]).unwrap());
         let head = BodyHead { content_type: Some(content_type.as_bytes()), ..BodyHead::default() };
-        let mut body_filter = Body::new(&selection, &head, Limits::default(), 40)?;
+        let mut body_filter = Body::new(&selection, None, &head, Limits::default(), 40)?;
         let mut out = Vec::new();
         for byte in body.bytes() {
             body_filter.feed(&[byte], &mut out)?;
@@ -244,7 +303,7 @@ mod tests {
     #[test]
     fn a_body_that_declares_nothing_is_dropped_whatever_it_is() {
         let nothing = Arc::new(Selection::new([]).unwrap());
-        let mut body = Body::new(&nothing, &BodyHead::default(), Limits::default(), 40).unwrap();
+        let mut body = Body::new(&nothing, None, &BodyHead::default(), Limits::default(), 40).unwrap();
         let mut out = Vec::new();
         assert!(body.is_dropped());
         body.feed(b"whatever", &mut out).unwrap();
@@ -260,7 +319,7 @@ mod tests {
         let selection = Arc::new(Selection::with([("/diagnosis", encrypt), ("/patient", subject)]).unwrap());
         let header = |text: &str| {
             let head = BodyHead { content_type: Some(b"application/json"), ..BodyHead::default() };
-            let mut body = Body::new(&selection, &head, Limits::default(), 400).unwrap();
+            let mut body = Body::new(&selection, None, &head, Limits::default(), 400).unwrap();
             let mut out = Vec::new();
             body.feed(text.as_bytes(), &mut out).unwrap();
             assert_eq!(body.finish(&mut out).unwrap().subject.as_deref(), Some("anna"));

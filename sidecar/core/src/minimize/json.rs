@@ -40,11 +40,13 @@ pub struct Limits {
     pub names: usize,
     /// Bytes of one value that is changed on its way, or names the data subject: such values are held.
     pub value_bytes: usize,
+    /// Bytes of one message of protocol buffers: such messages are held until they are complete.
+    pub message_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 64, name_bytes: 4096, names: 65_536, value_bytes: 65_536 }
+        Self { depth: 64, name_bytes: 4096, names: 65_536, value_bytes: 65_536, message_bytes: 1 << 20 }
     }
 }
 

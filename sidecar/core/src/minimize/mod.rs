@@ -10,6 +10,7 @@ pub mod lines;
 mod names;
 mod number;
 pub mod protect;
+pub mod protobuf;
 pub mod refusal;
 mod scan;
 pub mod selection;

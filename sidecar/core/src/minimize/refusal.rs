@@ -5,7 +5,7 @@ use std::fmt;
 /// A rule that a body breaks. It never holds a part of the body: refusals are logged and sent to callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// A byte that RFC 8259 does not allow in its place.
+    /// A byte that RFC 8259 does not allow in its place, or a field that is not what its descriptor says.
     Syntax,
     /// The body ended inside the document, or held none.
     Truncated,
@@ -19,7 +19,8 @@ pub enum Refusal {
     NameLength,
     /// A map whose names are not declared one by one held more of them than the limit.
     NameCount,
-    /// A declared name stood twice in one object: receivers differ in which of them they believe.
+    /// A declared name stood twice in one object, or a field twice that is not repeated: receivers differ in which of
+    /// them they believe.
     DuplicateName,
     /// The document is a single value, and that one is not declared.
     UndeclaredDocument,

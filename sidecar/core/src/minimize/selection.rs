@@ -83,6 +83,7 @@ impl std::error::Error for PointerError {}
 
 /// A pointer's tokens, as trees are built from them.
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // they are independent of each other
 struct Sketch {
     members: std::collections::BTreeMap<Vec<u8>, Sketch>,
     star: Option<Box<Sketch>>,
@@ -94,7 +95,8 @@ struct Sketch {
     dropped: bool,
 }
 
-enum Token {
+/// A part of a pointer.
+pub(crate) enum Token {
     Name(Vec<u8>),
     Star,
     Rest,
@@ -270,7 +272,8 @@ impl Sketch {
     }
 }
 
-fn tokens(pointer: &str) -> Result<Vec<Token>, PointerError> {
+/// The parts of a pointer.
+pub(crate) fn tokens(pointer: &str) -> Result<Vec<Token>, PointerError> {
     let wrong = |reason| PointerError { pointer: pointer.to_owned(), reason };
     let Some(path) = pointer.strip_prefix('/') else {
         return if pointer.is_empty() { Ok(Vec::new()) } else { Err(wrong("it does not begin with a slash")) };

@@ -1,5 +1,7 @@
 //! The policy as the control plane writes it: JSON, of which every member that is not known here is refused.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -13,6 +15,9 @@ pub struct Policy {
     pub not_after: u64,
     #[serde(default)]
     pub limits: Limits,
+    /// By name, each a serialized `google.protobuf.FileDescriptorSet` in Base64 (RFC 4648, section 4).
+    #[serde(default)]
+    pub descriptor_sets: BTreeMap<String, String>,
     pub flows: Vec<Flow>,
 }
 
@@ -91,6 +96,16 @@ pub struct Payload {
     pub headers: Vec<Parameter>,
     #[serde(default)]
     pub query: Vec<Parameter>,
+    /// What bodies of protocol buffers are.
+    pub message: Option<Message>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Message {
+    pub descriptor_set: String,
+    /// Its full name.
+    pub name: String,
 }
 
 #[derive(Debug, Deserialize)]

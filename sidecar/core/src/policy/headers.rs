@@ -56,6 +56,7 @@ impl HeaderRules {
             return HeaderFate::Passes;
         }
         match self.declared.get(name) {
+            Some(Treatment { passes: false, .. }) => HeaderFate::Dropped,
             Some(Treatment { protection: Some(protection), .. }) => HeaderFate::Protected(protection),
             Some(_) => HeaderFate::Passes,
             None => {
@@ -72,12 +73,15 @@ mod tests {
 
     #[test]
     fn what_http_needs_passes_and_what_traces_people_does_not() {
-        let rules = HeaderRules::new([("X-Order".to_owned(), Treatment::PASS)]);
+        let declared = [("X-Order".to_owned(), Treatment::PASS), ("Prefer".to_owned(), Treatment::default())];
+        let rules = HeaderRules::new(declared);
         let passes = |direction, name| matches!(rules.fate(direction, name), HeaderFate::Passes);
         for name in [":path", "content-type", "accept", "x-order", "host", "te"] {
             assert!(passes(Direction::Request, name), "{name}");
         }
-        for name in ["cookie", "referer", "user-agent", "x-forwarded-for", "authorization", "traceparent", "etag"] {
+        for name in
+            ["cookie", "referer", "user-agent", "x-forwarded-for", "authorization", "traceparent", "etag", "prefer"]
+        {
             assert!(!passes(Direction::Request, name), "{name}");
         }
         for name in ["set-cookie", "etag", "location", "server", "x-request-id", "grpc-message"] {

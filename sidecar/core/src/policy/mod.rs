@@ -1,5 +1,6 @@
 //! The policy of one port: which flows lead there, and which request belongs to which of them.
 
+mod descriptors;
 mod document;
 pub mod headers;
 pub mod operation;
@@ -9,6 +10,7 @@ mod template;
 use std::fmt;
 use std::sync::Arc;
 
+use descriptors::Descriptors;
 use operation::Operation;
 use problem::Problem;
 
@@ -117,6 +119,9 @@ impl Policy {
         }
         let mut limits = Limits::default();
         limits.depth = read.limits.depth.unwrap_or(limits.depth);
+        limits.message_bytes = read.limits.body_bytes.unwrap_or(BODY_BYTES);
+        let descriptors = &Descriptors::new(&read.descriptor_sets)?;
+        let flows = read.flows.into_iter().map(|flow| Flow::new(flow, descriptors).map(Arc::new));
         Ok(Self {
             port: read.port.into(),
             enforced_by: read.enforced_by.into(),
@@ -124,7 +129,7 @@ impl Policy {
             limits,
             not_after: read.not_after,
             peer: read.peer,
-            flows: read.flows.into_iter().map(|flow| Flow::new(flow).map(Arc::new)).collect::<Result<_, _>>()?,
+            flows: flows.collect::<Result<_, _>>()?,
         })
     }
 
@@ -253,7 +258,7 @@ impl Flow {
         self.closed.is_empty() && now < self.not_after
     }
 
-    fn new(written: document::Flow) -> Result<Self, PolicyError> {
+    fn new(written: document::Flow, descriptors: &Descriptors) -> Result<Self, PolicyError> {
         Ok(Self {
             name: written.name.into(),
             source: written.source.into(),
@@ -262,7 +267,7 @@ impl Flow {
             operations: written
                 .operations
                 .into_iter()
-                .map(|operation| Operation::new(operation).map(Arc::new))
+                .map(|operation| Operation::new(operation, descriptors).map(Arc::new))
                 .collect::<Result<_, _>>()?,
         })
     }

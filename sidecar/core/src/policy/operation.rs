@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::document;
 use super::headers::HeaderRules;
 use super::template::Template;
-use super::{Keys, PolicyError};
-use crate::{Selection, Treatment};
+use super::{Descriptors, Keys, PolicyError};
+use crate::{MessageSelection, Selection, Treatment};
 
 /// Where a request names its data subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum SubjectPlace {
 pub struct Payload {
     /// Fields of the body.
     pub fields: Arc<Selection>,
+    /// The same fields of a body of protocol buffers, where the operation says what messages those are.
+    pub message: Option<Arc<MessageSelection>>,
     /// Headers.
     pub headers: HeaderRules,
     /// Query parameters; none for responses.
@@ -53,7 +55,7 @@ pub struct Operation {
 }
 
 impl Operation {
-    pub(super) fn new(written: document::Operation) -> Result<Self, PolicyError> {
+    pub(super) fn new(written: document::Operation, descriptors: &Descriptors) -> Result<Self, PolicyError> {
         let keys = &Keys::new(&written.keys)?;
         let subject = subject_place(written.subject.as_ref())?;
         let in_body = match (&subject, &written.subject) {
@@ -61,13 +63,14 @@ impl Operation {
             _ => None,
         };
         let in_query = if let SubjectPlace::Query(name) = &subject { Some(&**name) } else { None };
-        let request = written.request.map(|payload| Payload::new(payload, keys, in_body, in_query)).transpose()?;
+        let payload = |written, in_body, in_query| Payload::new(written, keys, descriptors, in_body, in_query);
+        let request = written.request.map(|written| payload(written, in_body, in_query)).transpose()?;
         if written.stream && request.as_ref().is_some_and(|payload| payload.fields.needs_subject_first()) {
             return Err(PolicyError::new(
                 "a body that is streamed cannot be encrypted for a subject whom it names itself",
             ));
         }
-        let response = written.response.map(|payload| Payload::new(payload, keys, None, None)).transpose()?;
+        let response = written.response.map(|written| payload(written, None, None)).transpose()?;
         Ok(Self {
             name: written.name.into(),
             methods: written.methods.into_iter().map(Into::into).collect(),
@@ -101,6 +104,7 @@ impl Payload {
     fn new(
         written: document::Payload,
         keys: &Keys,
+        descriptors: &Descriptors,
         subject_in_body: Option<&str>,
         subject_in_query: Option<&str>,
     ) -> Result<Self, PolicyError> {
@@ -119,7 +123,12 @@ impl Payload {
             let treatment = keys.treatment(&header.protect)?;
             headers.push((header.name, treatment));
         }
+        let message = match &written.message {
+            Some(message) => Some(Arc::new(descriptors.selection(message, fields.iter().cloned())?)),
+            None => None,
+        };
         Ok(Self {
+            message,
             fields: Arc::new(Selection::with(fields)?),
             headers: HeaderRules::new(headers),
             query: Arc::new(Selection::with(query.iter().map(|(name, treatment)| (name.as_str(), treatment.clone())))?),

@@ -1,4 +1,11 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use prost::Message;
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet};
+
 use super::*;
+use crate::{Body, BodyHead, Found};
 
 const ORDERS: &str = "spiffe://x/ns/shop/sa/orders";
 const POLICY: &str = r#"{
@@ -114,4 +121,79 @@ fn a_policy_is_understood_to_the_last_member_or_refused_without_repeating_it() {
     }
     let with_key = POLICY.replace("\"path\"", "\"keys\": [{\"usage\": \"encrypt\", \"secret\": \"00ff\"}], \"path\"");
     assert!(!Policy::parse(with_key.as_bytes()).unwrap_err().to_string().contains("00ff"));
+}
+
+/// A descriptor set with the message `shop.Invoice`, whose field `customer_name` has the number 1.
+fn descriptor_set() -> String {
+    let field = FieldDescriptorProto {
+        name: Some("customer_name".to_owned()),
+        number: Some(1),
+        label: Some(Label::Optional as i32),
+        r#type: Some(Type::String as i32),
+        ..FieldDescriptorProto::default()
+    };
+    let message =
+        DescriptorProto { name: Some("Invoice".to_owned()), field: vec![field], ..DescriptorProto::default() };
+    let file = FileDescriptorProto {
+        package: Some("shop".to_owned()),
+        message_type: vec![message],
+        ..FileDescriptorProto::default()
+    };
+    STANDARD.encode(FileDescriptorSet { file: vec![file] }.encode_to_vec())
+}
+
+fn with_messages(set: &str, message: &str, pointer: &str) -> Result<Policy, PolicyError> {
+    let request = format!(
+        r#""subject": {{"in": "body", "name": "/customerName"}}, "keys": [{{"usage": "pseudonymize", "id": "k", "secret":
+        "{}"}}], "request": {{"fields": [{{"pointer": "{pointer}", "protect": "pseudonymize"}}], "message":
+        {{"descriptorSet": "shop", "name": "{message}"}}}}"#,
+        "07".repeat(32)
+    );
+    let text = POLICY
+        .replace("KIND", "own")
+        .replace("PEER", "orders")
+        .replace(r#""subject": {"in": "path", "name": "invoice"}"#, &request)
+        .replacen("\"notAfter\"", &format!(r#""descriptorSets": {{"shop": "{set}"}}, "notAfter""#), 1);
+    Policy::parse(text.as_bytes())
+}
+
+#[test]
+fn pointers_reach_into_the_messages_of_an_operation() {
+    let policy = with_messages(&descriptor_set(), "shop.Invoice", "/customer_name").unwrap();
+    let admitted = policy.admit(&HEAD, 999).unwrap();
+    let payload = admitted.operation.request.as_ref().unwrap();
+    let head = BodyHead { content_type: Some(b"application/protobuf"), ..BodyHead::default() };
+    let mut body = Body::new(&payload.fields, payload.message.as_ref(), &head, policy.limits, 100).unwrap();
+    let mut out = Vec::new();
+    body.feed(b"\x0a\x04anna\x12\x01x", &mut out).unwrap();
+    assert_eq!(body.finish(&mut out), Ok(Found { subject: Some("anna".to_owned()) }));
+    assert!(out.starts_with(b"\x0a\x18k.") && out.len() == 26, "{out:?}");
+}
+
+#[test]
+fn a_message_is_as_large_as_a_body_may_be() {
+    let limit = |text: &str| Policy::parse(text.as_bytes()).unwrap().limits.message_bytes;
+    let text = POLICY.replace("KIND", "own");
+    assert_eq!(limit(&text), BODY_BYTES);
+    assert_eq!(limit(&text.replacen("\"flows\"", "\"limits\": {\"bodyBytes\": 7}, \"flows\"", 1)), 7);
+}
+
+#[test]
+fn a_message_that_cannot_be_applied_is_named_with_what_is_wrong() {
+    let set = descriptor_set();
+    for (set, message, pointer, part) in [
+        (&*set, "shop.Order", "/customerName", "\"shop.Order\""),
+        (&*set, "shop.Invoice", "/customerNames", "\"/customerNames\" is no pointer into shop.Invoice"),
+        ("?", "shop.Invoice", "/customerName", "\"shop\" is not written in Base64"),
+        ("////", "shop.Invoice", "/customerName", "\"shop\": it is no FileDescriptorSet"),
+    ] {
+        let error = with_messages(set, message, pointer).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+    let text = POLICY.replace("KIND", "own").replace(
+        "\"purposes\"",
+        "\"request\": {\"message\": {\"descriptorSet\": \"x\", \"name\": \"M\"}}, \"purposes\"",
+    );
+    let error = Policy::parse(text.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("no descriptor set \"x\""), "{error}");
 }
