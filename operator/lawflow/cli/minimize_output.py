@@ -10,9 +10,16 @@ from lawflow.minimize.difference import Change
 _REASONS = {
     "undeclared": "not declared",
     "drop": "declared with protect: drop",
+    "empty": "it is empty, and nothing in it is declared",
     "recomputed": "its body is another one now",
     "decoded": "its body leaves uncompressed",
     "no-body": "no field is declared, so no body leaves",
+}
+_ADVICE = {
+    "purpose-required": "Say what the request is for with --purpose.",
+    "undeclared-purpose": "Name another --purpose.",
+    "undeclared-operation": "Give another --path or --method.",
+    "content-type": "Say what the body is with --content-type.",
 }
 _WHOLE_BODY = "(the whole body)"
 
@@ -46,6 +53,8 @@ def as_notes(flow: str, operation: str, direction: str, outcome: Outcome) -> Ite
     what = f"{direction} of {flow}, operation {operation}"
     if isinstance(outcome, Refused):
         yield f"The {what} is refused: {outcome.rule}."
+        if outcome.rule in _ADVICE:
+            yield _ADVICE[outcome.rule]
         if outcome.left:
             yield f"{outcome.left} bytes of the body have left by then: the sidecar breaks the stream off."
         return

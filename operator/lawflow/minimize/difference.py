@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote_plus
 
-from lawflow.minimize.document import DocumentError, Members, Path, by_path, documents
+from lawflow.minimize.document import EMPTY, DocumentError, Members, Path, by_path, documents
 from lawflow.minimize.shape import escaped, fields_of, looks_like_value
 from lawflow.model.operation import Payload
 from lawflow.native.minimizer import Message
@@ -28,8 +28,9 @@ class Change:
     name of a header or query parameter."""
     fate: Literal["dropped", "changed"]
     reason: str
-    """Why it is dropped: ``undeclared``, ``drop`` (declared to be dropped), ``recomputed``, ``decoded`` or ``no-body``
-    (headers about a body that is another one now). Or the protection that changed it."""
+    """Why it is dropped: ``undeclared``, ``drop`` (declared to be dropped), ``empty`` (an array or object that holds
+    nothing and of which nothing is declared), or, of headers about a body that is another one now, ``recomputed``,
+    ``decoded`` or ``no-body``. Or the protection that changed it."""
 
 
 def changes(
@@ -85,11 +86,19 @@ def _fields(
     fields = fields_of(came)
     declared = [field.pointer for field in payload.fields if field.protect == "drop"]
     for place, written in values.items():
-        if place not in passed:
+        remaining = passed.get(place, [])
+        singles, kept = _singles(written), _singles(remaining)
+        if len(kept) < len(singles):
             reason = "drop" if any(_names(pointer, place) for pointer in declared) else "undeclared"
             yield Change("field", fields.pointer(place), "dropped", reason)
-        elif passed[place] != written and (protection := message.field_protection(place)):
-            yield Change("field", fields.pointer(place), "changed", protection)
+        elif kept != singles:
+            yield Change("field", fields.pointer(place), "changed", message.field_protection(place) or "")
+        if remaining.count(EMPTY) < written.count(EMPTY):
+            yield Change("field", fields.pointer(place), "dropped", "empty")
+
+
+def _singles(values: list[Any]) -> list[Any]:
+    return [value for value in values if value != EMPTY]
 
 
 def _names(pointer: str, path: Path) -> bool:
