@@ -11,6 +11,9 @@ from lawflow.native.minimizer import Policy, RefusedError
 
 Pair = tuple[str, str]
 
+CHUNK = 16_384
+"""Bytes that a sidecar takes in at once. Of a body that breaks several rules, it decides which is named."""
+
 
 class OtherOperationError(ValueError):
     """A request that belongs to another operation than the one that is tried; ``operation`` is its name."""
@@ -79,7 +82,8 @@ def _attempt(trial: Trial, operation: Operation, sample: Sample, direction: Dire
     else:
         message = exchange.response(sample.headers, status=sample.status, has_body=bool(sample.body))
     drops_body = message.drops_body
-    body = message.feed(sample.body) + message.finish() if sample.body else b""
+    chunks = (sample.body[start : start + CHUNK] for start in range(0, len(sample.body), CHUNK))
+    body = b"".join(message.feed(chunk) for chunk in chunks) + message.finish()
     payload = (operation.request if direction == "request" else operation.response) or Payload()
     found = changes(message, payload, sample.headers, sample.path, sample.body, body, drops_body=drops_body)
     return Passed(exchange.purpose, message.path or sample.path, message.headers, body, found)
