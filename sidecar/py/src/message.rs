@@ -133,18 +133,23 @@ impl Message {
     }
 
     #[allow(clippy::needless_pass_by_value)] // the form that PyO3 calls
-    fn field_protection(&self, path: Vec<Option<String>>) -> Option<&'static str> {
-        let payload = payload(&self.operation, self.direction)?;
-        payload.fields.protection(path.iter().map(|step| step.as_deref().map(str::as_bytes))).map(Protection::name)
+    fn field_protection(&self, path: Vec<Option<String>>) -> PyResult<Option<&'static str>> {
+        let steps = path.iter().map(|step| step.as_deref().map(str::as_bytes));
+        guarded(|| {
+            let payload = payload(&self.operation, self.direction);
+            Ok(payload.and_then(|payload| payload.fields.protection(steps)).map(Protection::name))
+        })
     }
 
-    fn query_protection(&self, name: &str) -> Option<&'static str> {
-        let payload = payload(&self.operation, self.direction)?;
-        payload.query.protection([Some(name.as_bytes())]).map(Protection::name)
+    fn query_protection(&self, name: &str) -> PyResult<Option<&'static str>> {
+        guarded(|| {
+            let payload = payload(&self.operation, self.direction);
+            Ok(payload.and_then(|payload| payload.query.protection([Some(name.as_bytes())])).map(Protection::name))
+        })
     }
 
     fn feed<'py>(&mut self, py: Python<'py>, chunk: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        guarded(|| {
+        let fed = guarded(|| {
             let mut out = Vec::new();
             match &mut self.state {
                 State::Ended => return Err(ended()),
@@ -157,13 +162,19 @@ impl Message {
             }
             self.passed += out.len();
             Ok(PyBytes::new(py, &out))
-        })
+        });
+        if fed.is_err() {
+            // A defect may have left the filter anywhere.
+            self.state = State::Ended;
+        }
+        fed
     }
 
     fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         guarded(|| {
             let mut out = Vec::new();
-            if let State::Filtered(body) = &mut self.state {
+            // Ended whatever comes of it: a defect may leave the filter anywhere.
+            if let State::Filtered(mut body) = std::mem::replace(&mut self.state, State::Ended) {
                 match body.finish(&mut out) {
                     Ok(found) => {
                         let mut subject = self.subject.lock().unwrap_or_else(PoisonError::into_inner);
@@ -176,7 +187,6 @@ impl Message {
                     self.head.set(CONTENT_LENGTH, &self.passed.to_string());
                 }
             }
-            self.state = State::Ended;
             Ok(PyBytes::new(py, &out))
         })
     }
