@@ -15,6 +15,7 @@ from lawflow.cli.judgement import ObjectFinding, judge
 from lawflow.cli.minimize_output import as_json, as_notes, printable
 from lawflow.cli.sources import STANDARD_INPUT, read_manifests
 from lawflow.law.context import Context
+from lawflow.mesh.keys import MASTER_BYTES
 from lawflow.minimize.attempt import OtherOperationError, Refused, Sample, attempt
 from lawflow.minimize.policy import Direction, Trial, UnfilteredError, trial
 from lawflow.model.dataflow import DataFlow
@@ -24,7 +25,6 @@ from lawflow.model.status import Severity
 from lawflow.native.minimizer import PolicyError
 from lawflow.resolve import resolve_flow
 
-_KEY_BYTES = 32
 _DEFAULT_METHOD = "POST"
 
 
@@ -110,10 +110,10 @@ def minimize(
     chosen = _chosen(ctx, sources, namespace, flow_name, operation_name)
     direction: Direction = "response" if response else "request"
     try:
-        tried = trial(resolve_flow(chosen.flow, chosen.found.objects), direction, secrets.token_bytes(_KEY_BYTES))
+        tried = trial(resolve_flow(chosen.flow, chosen.found.objects), direction, secrets.token_bytes(MASTER_BYTES))
     except UnfilteredError as error:
         raise click.UsageError(f"the flow {chosen.name} cannot be tried: {error}", ctx) from None
-    for remark in (*_remarks(chosen, tried), *_verdict(chosen, today)):
+    for remark in (*_remarks(tried), *_verdict(chosen, today)):
         click.echo(remark, err=True)
     sample = Sample(
         method or next(iter(chosen.operation.methods), _DEFAULT_METHOD),
@@ -192,15 +192,10 @@ def _body() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _remarks(chosen: Chosen, tried: Trial) -> list[str]:
-    remarks = []
-    if tried.has_keys:
-        remarks.append(
-            "Values are pseudonymized or encrypted with a random key of this run: others will look different."
-        )
-    if chosen.flow.spec.destination.external is not None:
-        remarks.append("The mesh does not let flows out to external destinations yet; this is what it would filter.")
-    return remarks
+def _remarks(tried: Trial) -> list[str]:
+    if not tried.has_keys:
+        return []
+    return ["Values are pseudonymized or encrypted with a random key of this run: others will look different."]
 
 
 def _verdict(chosen: Chosen, today: dt.datetime | None) -> list[str]:

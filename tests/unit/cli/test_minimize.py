@@ -13,10 +13,10 @@ import yaml
 from tests.support.cli import Result, Run
 
 from lawflow.manifest import read
-from lawflow.mesh.policy import policy
-from lawflow.mesh.sidecar import MeshSettings, Passage, PeerPort, Rule, destination_of, sidecar, source_of
+from lawflow.mesh.keys import KeyRing
+from lawflow.mesh.policy import Terms, policy
+from lawflow.mesh.sidecar import MeshSettings, Passage, destination_of, sidecar, source_of
 from lawflow.model.base import CustomResource
-from lawflow.model.dataflow import DataFlow
 from lawflow.model.operation import Operation, Payload
 from lawflow.model.parse import is_custom, parse
 from lawflow.native.minimizer import Policy
@@ -264,6 +264,10 @@ class Case(NamedTuple):
     direction: str
 
     @property
+    def name(self) -> str:
+        return f"{self.flow.namespace}/{self.flow.flow.metadata.name}"
+
+    @property
     def payload(self) -> Payload:
         return getattr(self.operation, self.direction) or Payload()
 
@@ -286,19 +290,18 @@ def _cases() -> Iterator[Case]:
 CASES = list(_cases())
 
 
-def _port(case: Case) -> PeerPort:
-    """The port as the mesh makes it of all flows of the example, and by hand where it leads out of the cluster."""
-    flow = case.flow.flow
-    if flow.spec.destination.external is not None:
-        purposes = tuple(each.purpose for each in flow.spec.purposes)
-        source = source_of(case.flow).spiffe_id("cluster.local")
-        return PeerPort(("out", "side", 1), "http", "x", (Rule("a/b", source, flow.spec.operations, purposes),))
+def _policy(case: Case) -> dict[str, Any]:
+    """The policy as the mesh writes it of all flows of the example, each of them open."""
     opened = [Passage(ResolvedFlow(each.flow)) for each in _flows(Path(case.folder))]
-    receiver = destination_of(case.flow)
-    assert receiver is not None
-    if case.direction == "request":
-        return sidecar(source_of(case.flow), opened, MeshSettings()).outbound[0].port
-    return sidecar(receiver, opened, MeshSettings()).inbound[0].port
+    source, receiver = source_of(case.flow), destination_of(case.flow)
+    terms = Terms(9, KeyRing.at(SECRET, 0))
+    if case.direction == "request" or receiver is None:
+        outbound = [each.port for each in sidecar(source, opened, MeshSettings()).outbound]
+        (port,) = [port for port in outbound if case.name in [rule.flow for rule in port.rules]]
+        return policy(port, "outbound", source.spiffe_id("cluster.local"), terms)
+    inbound = [each.port for each in sidecar(receiver, opened, MeshSettings()).inbound]
+    (port,) = [port for port in inbound if case.name in [rule.flow for rule in port.rules]]
+    return policy(port, "inbound", port.peer, terms)
 
 
 def _body(payload: Payload) -> bytes:
@@ -318,16 +321,10 @@ def _body(payload: Payload) -> bytes:
 
 def _expected(case: Case, purpose: str, body: bytes) -> bytes:
     source = source_of(case.flow).spiffe_id("cluster.local")
-    outbound = case.direction == "request"
-    written = policy(_port(case), "outbound" if outbound else "inbound", source if outbound else "x", 9)
-    for flow in written["flows"]:
-        for operation in flow["operations"]:
-            usages = ("encrypt", "pseudonymize")
-            operation["keys"] = [{"usage": usage, "id": "trial", "secret": SECRET.hex()} for usage in usages]
     path = case.operation.path.replace("{", "").replace("}", "")
-    headers = [JSON, ("lawflow-purpose", purpose)] if outbound else [("lawflow-purpose", purpose)]
-    exchange = Policy(json.dumps(written)).admit(case.operation.methods[0], path, headers, peer=source, now=1)
-    message = exchange.request() if outbound else exchange.response([JSON])
+    headers = [JSON, ("lawflow-purpose", purpose)]
+    exchange = Policy(json.dumps(_policy(case))).admit(case.operation.methods[0], path, headers, peer=source, now=1)
+    message = exchange.request() if case.direction == "request" else exchange.response([JSON])
     return b"".join(message.feed(body[at : at + 1]) for at in range(len(body))) + message.finish()
 
 
@@ -343,11 +340,10 @@ def test_of_every_example_exactly_that_leaves_which_the_core_lets_through(
     run: Run, monkeypatch: pytest.MonkeyPatch, case: Case
 ) -> None:
     monkeypatch.setattr(secrets, "token_bytes", lambda _: SECRET)
-    flow: DataFlow = case.flow.flow
-    purpose = flow.spec.purposes[0].purpose
+    purpose = case.flow.flow.spec.purposes[0].purpose
     body = _body(case.payload)
     result = run(
-        "minimize", "-f", case.folder, "--flow", f"{flow.metadata.namespace}/{flow.metadata.name}",
+        "minimize", "-f", case.folder, "--flow", case.name,
         "--operation", case.operation.name, "--purpose", purpose, *TODAY,
         *(["--response"] if case.direction == "response" else []), input=body,
     )  # fmt: skip
