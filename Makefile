@@ -8,6 +8,7 @@ CARGO_TARGET := $(LAWFLOW_CACHE)/sidecar
 CARGO := cd sidecar && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo
 NATIVE := operator/lawflow/native
 MODULE := $(NATIVE)/liblawflow_sidecar.so
+MINIMIZER := $(NATIVE)/minimizer.abi3.so
 # Where there is no cargo, the sidecar's crates are left out aloud; in CI that is a failure.
 WITH_CARGO = command -v cargo >/dev/null || { echo "skipped: the crates in sidecar/ need cargo (https://rustup.rs)" >&2; test "$${CI:-}" != true; exit; };
 
@@ -17,14 +18,14 @@ WITH_CARGO = command -v cargo >/dev/null || { echo "skipped: the crates in sidec
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: .venv/installed $(MODULE) ## two services, one lawful flow, real Envoys, certificates rotating under load; ends within a minute
+demo: .venv/installed $(MODULE) $(MINIMIZER) ## two services, one lawful flow, real Envoys, certificates rotating under load; ends within a minute
 	$(BIN)/lawflow demo
 
-test: .venv/installed tools $(MODULE) rust ## all tests: the sidecar's crates, unit, real Envoy, real API server
+test: .venv/installed tools $(MODULE) $(MINIMIZER) rust ## all tests: the sidecar's crates, unit, real Envoy, real API server
 	$(BIN)/pytest -m unit --numprocesses=2 --dist=loadfile --cov --cov-report=
 	$(BIN)/pytest -m '(envoy or cluster) and not soak' --cov --cov-append --cov-report=term
 
-unit: .venv/installed ## the fast tests alone
+unit: .venv/installed $(MINIMIZER) ## the fast tests alone
 	$(BIN)/pytest -m unit
 
 rust: ## the tests of the sidecar's crates
@@ -48,9 +49,9 @@ generate: .venv/installed ## crds/, docs/ and the chart's gate, from the code
 manifest: .venv/installed tools ## charts/lawflow.yaml, the static manifest, from the chart
 	$(BIN)/python -m tests.support.chart
 
-modules: $(MODULE) ## the sidecar's module for Envoy, into the package
+modules: $(MODULE) $(MINIMIZER) ## what Envoy and Python load of the sidecar, into the package
 
-wheel: .venv/installed $(MODULE) ## dist/, which the operator's image is built from
+wheel: .venv/installed $(MODULE) $(MINIMIZER) ## dist/, which the operator's image is built from
 	rm -rf dist
 	$(BIN)/python -m hatchling build --target=wheel
 
@@ -67,7 +68,7 @@ soak: .venv/installed tools $(MODULE) ## the long runs: 100,000 reviews, ten min
 kind: .venv/installed ## the cluster tier on kind, with a kubelet and a scheduler; needs Docker
 	$(BIN)/python -m tests.support.kind
 
-bench: .venv/installed tools $(MODULE) ## measure, and write bench/RESULTS.md
+bench: .venv/installed tools $(MODULE) $(MINIMIZER) ## measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench.run
 
 tools: .venv/installed # a control plane, helm and kubeconform: built once, cached outside the checkout
@@ -78,6 +79,11 @@ $(MODULE): $(shell find sidecar -name '*.rs' -o -name 'Cargo.*')
 	@command -v cargo >/dev/null || { echo "the sidecar's module needs cargo: install Rust from https://rustup.rs" >&2; exit 1; }
 	@$(CARGO) build --release --locked --quiet --package lawflow-envoy
 	@cp $(CARGO_TARGET)/release/$(notdir $@) $@.new && mv $@.new $@
+
+$(MINIMIZER): $(shell find sidecar -name '*.rs' -o -name 'Cargo.*')
+	@command -v cargo >/dev/null || { echo "the minimizer needs cargo: install Rust from https://rustup.rs" >&2; exit 1; }
+	@$(CARGO) build --release --locked --quiet --package lawflow-py
+	@cp $(CARGO_TARGET)/release/liblawflow_minimizer.so $@.new && mv $@.new $@
 
 clean: ## remove what the other targets left in the checkout
 	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist $(NATIVE)/*.so

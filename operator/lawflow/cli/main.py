@@ -38,6 +38,8 @@ class Entry:
 COMMANDS: dict[str, Entry] = {
     "check": Entry("lawflow.cli.check:check", "Judge manifests: which data flows lack a lawful basis, and why."),
     "inject": Entry("lawflow.cli.inject:inject", "Add the sidecar to workloads in YAML."),
+    "minimize": Entry("lawflow.cli.minimize:minimize", "Show what a data flow lets through of a message."),
+    "suggest": Entry("lawflow.cli.suggest:suggest", "Propose the fields of a message, from samples of it."),
     "explain": Entry("lawflow.cli.explain:explain", "Explain a rule: its article, what it asks for, an example."),
     "up": Entry("lawflow.cli.up:up", "Run a folder of manifests on this host, with real Envoys."),
     "demo": Entry("lawflow.cli.demo:demo", "Show a denied flow, a lawful one, and a rotation under load."),

@@ -1,1 +1,1 @@
-"""What is built from ``sidecar/`` and loaded by other programs: the module for Envoy. No Python in here."""
+"""What is built from ``sidecar/``: the module for Envoy, and the minimizer for Python. No Python in here."""

@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,11 +79,18 @@ def test_the_rules_and_the_legal_data_are_in_the_wheel(installed: Run, tmp_path:
     assert "GDPR-" in judged.stdout
 
 
-@pytest.mark.parametrize("command", ["up", "demo", "controller", "webhook", "ready", "retire"])
+@pytest.mark.parametrize("command", ["up", "demo", "minimize", "suggest", "controller", "webhook", "ready", "retire"])
 def test_every_command_can_be_imported_from_the_wheel(installed: Run, command: str) -> None:
     asked = installed("lawflow", command, "--help")
     assert asked.returncode == 0, asked.stderr
     assert asked.stdout.startswith(f"Usage: lawflow {command}")
+
+
+def test_what_is_built_from_the_sidecar_is_in_the_wheel_which_says_for_which_platform(wheel: Path) -> None:
+    held = zipfile.ZipFile(wheel).namelist()
+    assert {f"lawflow/native/{name}" for name in ("liblawflow_sidecar.so", "minimizer.abi3.so")} <= set(held)
+    platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    assert wheel.name.endswith(f"-cp311-abi3-{platform}.whl")
 
 
 def test_two_builds_are_equal_to_the_byte(wheel: Path, tmp_path: Path) -> None:

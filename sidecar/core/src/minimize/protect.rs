@@ -53,6 +53,18 @@ pub enum Protection {
 }
 
 impl Protection {
+    /// What a `DataFlow` calls it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Mask => "mask",
+            Self::Truncate => "truncate",
+            Self::Generalize => "generalize",
+            Self::Pseudonymize(_) => "pseudonymize",
+            Self::Encrypt(_) => "encrypt",
+        }
+    }
+
     /// What leaves in the place of `value`, a string's content or a number or literal as it was written.
     ///
     /// # Errors

@@ -190,6 +190,19 @@ impl Selection {
         self.node(id).star
     }
 
+    /// How the value at a path is changed, for explanations; `None` in the path stands for an element of an array.
+    #[must_use]
+    pub fn protection<'n>(&self, path: impl IntoIterator<Item = Option<&'n [u8]>>) -> Option<&Protection> {
+        let mut id = Self::ROOT;
+        for step in path {
+            id = match step {
+                Some(name) => self.member(id, name)?.id,
+                None => self.element(id)?,
+            };
+        }
+        self.node(id).protection.as_deref()
+    }
+
     fn place(&mut self, sketch: &Sketch) -> NodeId {
         let id = self.nodes.len();
         self.nodes.push(Node {
@@ -370,6 +383,20 @@ mod tests {
         assert!(!passes(&both, &["m", "second", "price"]));
         assert!(passes(&both, &["m", "first", "x", "deep"]));
         assert!(passes(&both, &["m", "first", "x", "y"]));
+    }
+
+    #[test]
+    fn the_protection_at_a_path_is_the_one_that_the_filter_applies() {
+        let mask = || Treatment { protection: Some(Arc::new(Protection::Mask)), ..Treatment::PASS };
+        let selection = Selection::with([("/a/*/b", mask()), ("/a/first/c", Treatment::PASS)]).unwrap();
+        let at = |path: &[Option<&str>]| {
+            selection.protection(path.iter().map(|step| step.map(str::as_bytes))).map(Protection::name)
+        };
+        assert_eq!(at(&[Some("a"), None, Some("b")]), Some("mask"));
+        assert_eq!(at(&[Some("a"), Some("first"), Some("b")]), Some("mask"));
+        for path in [&[Some("a"), Some("first"), Some("c")][..], &[Some("a")], &[Some("x")], &[None], &[]] {
+            assert_eq!(at(path), None, "{path:?}");
+        }
     }
 
     #[test]

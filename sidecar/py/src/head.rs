@@ -1,0 +1,82 @@
+//! The head of a message: its headers, of which the declared pass.
+
+use lawflow_core::{Direction, HeaderFate, HeaderRules, Refusal};
+
+/// A name and a value.
+pub type Pair = (String, String);
+
+/// Headers in the order in which they came, their names in lower case as HTTP/2 has them.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    /// Those that pass so far.
+    pub headers: Vec<Pair>,
+    /// Those that went, and why.
+    pub dropped: Vec<(String, &'static str)>,
+    /// Those that pass with another value, and the protection that made it.
+    pub changed: Vec<(String, &'static str)>,
+}
+
+impl Head {
+    pub fn new(headers: Vec<Pair>) -> Self {
+        let headers = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        Self { headers, ..Self::default() }
+    }
+
+    /// The first value of a name.
+    pub fn first(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|header| header.0 == name).map(|header| &*header.1)
+    }
+
+    /// The value of a name that stands once: of one that stands twice nobody knows which is meant.
+    pub fn only(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|header| header.0 == name);
+        let first = values.next()?;
+        if values.next().is_none() { Some(&first.1) } else { None }
+    }
+
+    pub fn is_repeated(&self, name: &str) -> bool {
+        self.headers.iter().filter(|header| header.0 == name).count() > 1
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.headers.retain(|header| header.0 != name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Takes a header away, for a reason that is told.
+    pub fn remove(&mut self, name: &str, reason: &'static str) {
+        let before = self.headers.len();
+        self.headers.retain(|header| header.0 != name);
+        if self.headers.len() < before {
+            self.dropped.push((name.to_owned(), reason));
+        }
+    }
+
+    /// Lets the declared headers stand, changed where their flow asks for it.
+    pub fn filter(&mut self, rules: &HeaderRules, direction: Direction, subject: Option<&str>) -> Result<(), Refusal> {
+        let mut passing: Vec<Pair> = Vec::new();
+        for (name, value) in std::mem::take(&mut self.headers) {
+            match rules.fate(direction, &name) {
+                HeaderFate::Passes => passing.push((name, value)),
+                HeaderFate::Dropped => {
+                    if !self.dropped.iter().any(|each| each.0 == name) {
+                        self.dropped.push((name, "undeclared"));
+                    }
+                }
+                HeaderFate::Protected(protection) => {
+                    let value = protection.protect(&value, subject)?;
+                    if let Some((_, values)) = passing.iter_mut().find(|each| each.0 == name) {
+                        // Several values of one header are one list (RFC 9110, section 5.3).
+                        values.push_str(", ");
+                        values.push_str(&value);
+                    } else {
+                        self.changed.push((name.clone(), protection.name()));
+                        passing.push((name, value));
+                    }
+                }
+            }
+        }
+        self.headers = passing;
+        Ok(())
+    }
+}
