@@ -87,7 +87,7 @@ impl Message {
         if status == "206" {
             return Err(Refusal::Truncated);
         }
-        match Body::new(&payload.fields, &head, self.policy.limits, most) {
+        match Body::new(&payload.fields, payload.message.as_ref(), &head, self.policy.limits, most) {
             // What went wrong is told by the status; a text about it may quote what was sent.
             Err(_) if status.starts_with(['4', '5']) => Ok(Body::dropped()),
             made => made,
