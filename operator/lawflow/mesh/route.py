@@ -36,7 +36,13 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
                 "routes": [
                     {
                         "match": {"prefix": "/"},
-                        "route": {"cluster": name, "timeout": "0s", "retry_policy": _RETRY},
+                        "route": {
+                            "cluster": name,
+                            "timeout": "0s",
+                            "retry_policy": _RETRY,
+                            # What an app calls the Service would be text that nobody declared.
+                            "host_rewrite_literal": port.host,
+                        },
                         "metadata": {
                             "filter_metadata": {METADATA: {"port": port.name, "flows": _flows(port.rules, direction)}}
                         },

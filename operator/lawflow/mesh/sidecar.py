@@ -90,6 +90,12 @@ class PeerPort:
         return f"{namespace}/{name}:{port}"
 
     @property
+    def host(self) -> str:
+        """The host and port that requests name."""
+        namespace, name, port = self.service
+        return f"{name}.{namespace}.svc:{port}"
+
+    @property
     def server_name(self) -> str:
         """The TLS server name by which a caller says which port of which Service it wants."""
         namespace, name, port = self.service
