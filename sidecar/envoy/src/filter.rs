@@ -53,12 +53,12 @@ impl Filter {
             Ok(admitted) => {
                 stream.count(config.metrics.admitted, 1);
                 let admitted = self.admitted.insert(admitted);
+                if admitted.purpose.is_empty() {
+                    stream.remove_header(HeaderKind::Request, PURPOSE);
+                } else {
+                    stream.set_header(HeaderKind::Request, PURPOSE, &admitted.purpose);
+                }
                 if config.policy.is_source() {
-                    if admitted.purpose.is_empty() {
-                        stream.remove_header(HeaderKind::Request, PURPOSE);
-                    } else {
-                        stream.set_header(HeaderKind::Request, PURPOSE, &admitted.purpose);
-                    }
                     stream.set_header(HeaderKind::Request, FLOW, &admitted.flow.name);
                 } else {
                     stream.remove_header(HeaderKind::Request, FLOW);
@@ -187,8 +187,8 @@ impl Filter {
 fn admit(config: &Config, stream: &Stream<'_>) -> Result<Admitted, Problem> {
     let text = |name| {
         let (value, count) = stream.header(HeaderKind::Request, name)?;
-        // Of a header that stands twice nobody knows which is meant.
-        if count == 1 { std::str::from_utf8(value).ok() } else { None }
+        // Of a header that stands twice nobody knows which is meant, so it means nothing that is declared.
+        Some(if count == 1 { std::str::from_utf8(value).unwrap_or_default() } else { "" })
     };
     let is_source = config.policy.is_source();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
@@ -205,8 +205,11 @@ fn admit(config: &Config, stream: &Stream<'_>) -> Result<Admitted, Problem> {
 /// Filters the query and finds the data subject where the head names it.
 fn query(stream: &mut Stream<'_>, operation: &Operation, admitted: &mut Admitted) -> Result<(), Refusal> {
     if let SubjectPlace::Header(name) = &operation.subject {
-        let value = stream.header(HeaderKind::Request, name).and_then(|(value, _)| std::str::from_utf8(value).ok());
-        admitted.subject = value.map(str::to_owned);
+        admitted.subject = match stream.header(HeaderKind::Request, name) {
+            Some((_, count)) if count > 1 => return Err(Refusal::DuplicateName),
+            Some((value, _)) => Some(std::str::from_utf8(value).map_err(|_| Refusal::Encoding)?.to_owned()),
+            None => None,
+        };
     }
     let Some(payload) = &operation.request else { return Ok(()) };
     let Some((path, _)) = stream.header(HeaderKind::Request, ":path") else { return Ok(()) };
