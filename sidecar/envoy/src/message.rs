@@ -164,12 +164,11 @@ impl Message {
             found => found.map(|(value, _)| value),
         };
         let head = BodyHead { content_type, content_encoding, subject };
-        let most = if operation.stream { usize::MAX } else { policy.body_bytes };
         let status = value(":status").map_or(&b""[..], |(value, _)| value);
         if status == b"206" {
             return Err(Refusal::Truncated);
         }
-        match Body::new(&payload.fields, &head, policy.limits, most) {
+        match Body::new(&payload.fields, &head, policy.limits, policy.body_bytes, operation.stream) {
             // What went wrong is told by the status; a text about it may quote what was sent.
             Err(_) if matches!(status.first(), Some(b'4' | b'5')) => Ok(Body::dropped()),
             made => made,

@@ -60,13 +60,20 @@ enum Format {
 }
 
 impl Body {
-    /// The filter for a body of at most `most` bytes, once it is decoded.
+    /// The filter for a body. Where it is held, it has at most `most` bytes, once it is decoded; forms are held even
+    /// where the operation `streams`.
     ///
     /// # Errors
     ///
     /// [`Refusal::ContentType`] where fields cannot be told in such a body, [`Refusal::ContentEncoding`] where it
     /// cannot be decoded.
-    pub fn new(selection: &Arc<Selection>, head: &BodyHead<'_>, limits: Limits, most: usize) -> Result<Self, Refusal> {
+    pub fn new(
+        selection: &Arc<Selection>,
+        head: &BodyHead<'_>,
+        limits: Limits,
+        most: usize,
+        streams: bool,
+    ) -> Result<Self, Refusal> {
         let subject = head.subject;
         let selection = Arc::clone(selection);
         if selection.is_empty() && !selection.seeks_subject() {
@@ -85,7 +92,9 @@ impl Body {
             }
             MediaType::Form => Format::Form { selection, subject: subject.map(str::to_owned), held: Vec::new() },
         };
-        Ok(Self { coding: Coding::new(head.content_encoding)?, format, left: most, is_empty: true })
+        let is_held = !streams || matches!(format, Format::Form { .. });
+        let left = if is_held { most } else { usize::MAX };
+        Ok(Self { coding: Coding::new(head.content_encoding)?, format, left, is_empty: true })
     }
 
     /// The filter that lets nothing through, whatever comes.
@@ -193,9 +202,13 @@ mod tests {
     use super::*;
 
     fn filtered(content_type: &str, body: &str) -> Result<String, Refusal> {
+        filtered_as(content_type, body, false)
+    }
+
+    fn filtered_as(content_type: &str, body: &str, streams: bool) -> Result<String, Refusal> {
         let selection = Arc::new(Selection::new(["/a"]).unwrap());
         let head = BodyHead { content_type: Some(content_type.as_bytes()), ..BodyHead::default() };
-        let mut body_filter = Body::new(&selection, &head, Limits::default(), 40)?;
+        let mut body_filter = Body::new(&selection, &head, Limits::default(), 40, streams)?;
         let mut out = Vec::new();
         for byte in body.bytes() {
             body_filter.feed(&[byte], &mut out)?;
@@ -225,7 +238,7 @@ mod tests {
     #[test]
     fn a_body_that_declares_nothing_is_dropped_whatever_it_is() {
         let nothing = Arc::new(Selection::new([]).unwrap());
-        let mut body = Body::new(&nothing, &BodyHead::default(), Limits::default(), 40).unwrap();
+        let mut body = Body::new(&nothing, &BodyHead::default(), Limits::default(), 40, false).unwrap();
         let mut out = Vec::new();
         assert!(body.is_dropped());
         body.feed(b"whatever", &mut out).unwrap();
@@ -238,5 +251,14 @@ mod tests {
         let body = format!(r#"{{"a":"{}"}}"#, "x".repeat(32));
         assert_eq!(filtered("application/json", &body).as_deref(), Ok(body.as_str()));
         assert_eq!(filtered("application/json", &(body + " ")), Err(Refusal::BodySize));
+    }
+
+    #[test]
+    fn a_body_that_streams_ends_where_it_will_but_for_forms_which_are_held() {
+        let long = "x".repeat(50);
+        let body = format!(r#"{{"a":"{long}"}}"#);
+        assert_eq!(filtered_as("application/json", &body, true).as_deref(), Ok(body.as_str()));
+        let form = format!("a={long}");
+        assert_eq!(filtered_as("application/x-www-form-urlencoded", &form, true), Err(Refusal::BodySize));
     }
 }
