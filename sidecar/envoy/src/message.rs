@@ -52,7 +52,9 @@ impl Message {
         let Some(payload) = self.payload(operation) else { return Ok(Pass::On) };
         let kind = self.headers();
         let body = if end { None } else { Some(self.body(stream, policy, operation, payload, subject)?) };
-        self.filter_headers(stream, metrics, payload, kind, subject)?;
+        self.filter_headers(stream, metrics, kind, subject, |direction, name, value| {
+            payload.headers.fate(direction, name, value)
+        })?;
         let Some(body) = body else {
             if self.direction == Direction::Response {
                 // To a HEAD, or of a 304: the length of what would have come, before it was filtered.
@@ -139,7 +141,8 @@ impl Message {
             }
             self.ended(stream, metrics);
         }
-        self.filter_headers(stream, metrics, payload, kind, None)
+        let fate = |direction, name: &str, value: &[u8]| payload.headers.trailer_fate(direction, name, value);
+        self.filter_headers(stream, metrics, kind, None, fate)
             .map_err(|refusal| Stopped { refusal, has_begun: true })?;
         Ok(found)
     }
@@ -175,42 +178,45 @@ impl Message {
         }
     }
 
-    fn filter_headers(
+    fn filter_headers<'f>(
         &self,
         stream: &mut Stream<'_>,
         metrics: &Metrics,
-        payload: &Payload,
         kind: HeaderKind,
         subject: Option<&str>,
+        fate: impl Fn(Direction, &str, &[u8]) -> HeaderFate<'f>,
     ) -> Result<(), Refusal> {
-        let mut dropped: Vec<String> = Vec::new();
-        let mut changed: Vec<(String, String)> = Vec::new();
+        let mut changed: Vec<(String, Option<String>)> = Vec::new();
         for (name, value) in stream.headers(kind) {
             // Envoy lets no other names in.
             let name = std::str::from_utf8(name).map_err(|_| Refusal::Encoding)?;
-            match payload.headers.fate(self.direction, name) {
-                HeaderFate::Passes => {}
-                HeaderFate::Dropped => dropped.push(name.to_owned()),
-                HeaderFate::Protected(protection) => {
-                    let value = std::str::from_utf8(value).map_err(|_| Refusal::Encoding)?;
-                    let value = protection.protect(value, subject)?;
-                    match changed.iter_mut().find(|each| each.0 == name) {
-                        // Several values of one header are one list (RFC 9110, section 5.3).
-                        Some((_, values)) => {
-                            values.push_str(", ");
-                            values.push_str(&value);
-                        }
-                        None => changed.push((name.to_owned(), value)),
-                    }
+            let text = || std::str::from_utf8(value).map_err(|_| Refusal::Encoding);
+            let left = match fate(self.direction, name, value) {
+                HeaderFate::Passes => continue,
+                HeaderFate::Dropped => None,
+                HeaderFate::Becomes(left) => Some(left),
+                HeaderFate::Protected(protection) => Some(protection.protect(text()?, subject)?),
+                HeaderFate::Refused(refusal) => return Err(refusal),
+            };
+            match (changed.iter_mut().find(|each| each.0 == name), left) {
+                // Several values of one header are one list (RFC 9110, section 5.3).
+                (Some((_, Some(values))), Some(left)) => {
+                    values.push_str(", ");
+                    values.push_str(&left);
                 }
+                (Some((_, values)), Some(left)) => *values = Some(left),
+                (Some(_), None) => {}
+                (None, left) => changed.push((name.to_owned(), left)),
             }
         }
-        stream.count(metrics.headers_dropped, dropped.len() as u64);
-        for name in &dropped {
-            stream.remove_header(kind, name);
-        }
-        for (name, value) in &changed {
-            stream.set_header(kind, name, value);
+        let dropped = changed.iter().filter(|(_, left)| left.is_none()).count();
+        stream.count(metrics.headers_dropped, dropped as u64);
+        for (name, left) in &changed {
+            match left {
+                Some(value) if stream.header(kind, name) == Some((value.as_bytes(), 1)) => {}
+                Some(value) => stream.set_header(kind, name, value),
+                None => stream.remove_header(kind, name),
+            }
         }
         Ok(())
     }
