@@ -18,6 +18,12 @@ pub struct Stopped {
     pub has_begun: bool,
 }
 
+/// Whether a response says that something went wrong. The status tells it; a text about it may quote what was sent, so
+/// that it passes where its fields can be told and is dropped where not.
+fn is_error(status: &[u8]) -> bool {
+    matches!(status.first(), Some(b'4' | b'5'))
+}
+
 /// A message while it passes.
 pub struct Message {
     direction: Direction,
@@ -26,6 +32,8 @@ pub struct Message {
 
 struct Work {
     body: Body,
+    /// A body that cannot be told is dropped, and its message passes.
+    is_error: bool,
     operation: Arc<Operation>,
     /// What passes and has not been handed on.
     out: Vec<u8>,
@@ -67,8 +75,10 @@ impl Message {
         if body.is_dropped() {
             stream.remove_header(kind, CONTENT_TYPE);
         }
+        let is_error = stream.header(kind, ":status").is_some_and(|(status, _)| is_error(status));
         let work = Work {
             body,
+            is_error,
             operation: Arc::clone(operation),
             out: Vec::new(),
             bytes_in: 0,
@@ -97,6 +107,10 @@ impl Message {
         }
         let found = match fed.and_then(|()| if end { work.body.finish(&mut work.out).map(Some) } else { Ok(None) }) {
             Ok(found) => found,
+            Err(_) if work.is_droppable() => {
+                work.drop(stream, headers);
+                None
+            }
             Err(refusal) => return Err(work.stopped(refusal)),
         };
         work.bytes_in += length as u64;
@@ -129,10 +143,15 @@ impl Message {
             Direction::Request => (HeaderKind::RequestTrailer, BodyKind::BufferedRequest),
             Direction::Response => (HeaderKind::ResponseTrailer, BodyKind::BufferedResponse),
         };
+        let headers = self.headers();
         let mut found = None;
         if let Some(work) = &mut self.work {
             found = match work.body.finish(&mut work.out) {
                 Ok(found) => Some(found),
+                Err(_) if work.is_droppable() => {
+                    work.drop(stream, headers);
+                    None
+                }
                 Err(refusal) => return Err(work.stopped(refusal)),
             };
             work.bytes_out += work.out.len() as u64;
@@ -168,12 +187,14 @@ impl Message {
         };
         let head = BodyHead { content_type, content_encoding, subject };
         let status = value(":status").map_or(&b""[..], |(value, _)| value);
-        if status == b"206" {
-            return Err(Refusal::Truncated);
+        match status {
+            b"206" => return Err(Refusal::Truncated),
+            // No request asks for another protocol, in which nothing could be told.
+            b"101" => return Err(Refusal::ContentType),
+            _ => {}
         }
         match Body::new(&payload.fields, &head, policy.limits, policy.body_bytes, operation.stream) {
-            // What went wrong is told by the status; a text about it may quote what was sent.
-            Err(_) if matches!(status.first(), Some(b'4' | b'5')) => Ok(Body::dropped()),
+            Err(_) if is_error(status) => Ok(Body::dropped()),
             made => made,
         }
     }
@@ -254,6 +275,17 @@ impl Message {
 impl Work {
     fn streams(&self) -> bool {
         self.operation.stream
+    }
+
+    fn is_droppable(&self) -> bool {
+        self.is_error && !self.streams()
+    }
+
+    /// Lets the message go on without its body.
+    fn drop(&mut self, stream: &mut Stream<'_>, headers: HeaderKind) {
+        self.out.clear();
+        self.body = Body::dropped();
+        stream.remove_header(headers, CONTENT_TYPE);
     }
 
     fn stopped(&self, refusal: Refusal) -> Stopped {
