@@ -30,11 +30,14 @@ class EvasionShop:
     orders: RunningSidecar
     billing: RunningSidecar
 
-    def target(self, *, past_its_sidecar: bool) -> Target:
-        """Where a request goes: to its own sidecar as an app's does, or past it to the receiver's."""
-        if not past_its_sidecar:
-            return Target(self.running.loopback("shop", "orders", BILLING), PORT)
-        tls = mutual_tls(self.running.bundle, self.running.credential("shop", "orders"))
+    def target(self) -> Target:
+        """Where a request of the app goes: to its own sidecar."""
+        return Target(self.running.loopback("shop", "orders", BILLING), PORT)
+
+    def receiver(self, service_account: str) -> Target:
+        """Past that, the receiver's sidecar, with a certificate of ``service_account`` or, where it is empty, none."""
+        credential = self.running.credential("shop", service_account) if service_account else None
+        tls = mutual_tls(self.running.bundle, credential)
         return Target(self.billing.address, PEER_PORT, tls, SERVER_NAME)
 
     async def idle(self) -> None:
@@ -42,6 +45,7 @@ class EvasionShop:
         for sidecar in (self.orders, self.billing):
             while True:
                 active = _ACTIVE.findall((await sidecar.process.admin("/stats"))[1])
+                assert active, "the statistics have other names"
                 if not any(int(count) for count in active):
                     break
                 await asyncio.sleep(0.005)
@@ -83,7 +87,7 @@ def _write(folder: Path, app_port: int) -> None:
 
 
 async def _until_open(shop: EvasionShop) -> None:
-    target = shop.target(past_its_sidecar=False)
+    target = shop.target()
     while True:
         with contextlib.suppress(ConnectionRefusedError):
             client = Client(target.address, target.port, server_name="billing.shop")

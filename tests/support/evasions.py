@@ -49,7 +49,9 @@ class Send:
     pseudo: Any = None
     """Pseudo-headers of HTTP/2 in the place of the usual ones."""
     past_its_sidecar: bool = False
-    """Whether it goes to the receiver's sidecar directly, with a genuine certificate of the source."""
+    """Whether it goes to the receiver's sidecar directly, with a genuine certificate."""
+    identity: str = "orders"
+    """The service account of that certificate; empty for none at all."""
 
     @property
     def message(self) -> Message:
