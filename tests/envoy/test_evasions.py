@@ -127,7 +127,7 @@ def _check_passed(passed: Passed, outcome: Outcome, requests: list[Received]) ->
     assert len(requests) == 1, outcome
     (request,) = requests
     method, path, _ = request.first.split(" ")
-    assert request.is_complete
+    assert request.is_complete is passed.is_complete
     if passed.method is not None:
         assert method == passed.method
     if passed.path is not None:

@@ -108,6 +108,8 @@ class Passed:
     headers: dict[str, str | None] = field(default_factory=dict)
     trailers: Any = None
     response: Response = field(default_factory=Response)
+    is_complete: bool = True
+    """Whether its body ended."""
     then: list[int] = field(default_factory=list)
     """Statuses of the answers to what follows, where the sidecar takes that for further requests."""
 
