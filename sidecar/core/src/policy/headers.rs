@@ -62,6 +62,7 @@ impl HeaderRules {
 
     fn declared(&self, name: &str) -> Option<HeaderFate<'_>> {
         self.declared.get(name).map(|treatment| match &treatment.protection {
+            _ if !treatment.passes => HeaderFate::Dropped,
             Some(protection) => HeaderFate::Protected(protection),
             None => HeaderFate::Passes,
         })
@@ -101,6 +102,12 @@ mod tests {
     fn a_declared_header_passes_whatever_its_value_is() {
         let rules = HeaderRules::new([("Content-Type".to_owned(), Treatment::PASS)]);
         assert!(matches!(rules.fate(Direction::Request, "content-type", b"a/b; c=d"), HeaderFate::Passes));
+    }
+
+    #[test]
+    fn what_is_declared_to_be_dropped_is() {
+        let rules = HeaderRules::new([("Accept".to_owned(), Treatment::default())]);
+        assert!(matches!(rules.fate(Direction::Request, "accept", b"*/*"), HeaderFate::Dropped));
     }
 
     #[test]
