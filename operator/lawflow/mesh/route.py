@@ -6,7 +6,6 @@ from typing import Literal
 from lawflow.mesh import rbac
 from lawflow.mesh.envoy import Resource
 from lawflow.mesh.sidecar import PeerPort, Rule
-from lawflow.model.peer import HTTPS_PORT
 
 METADATA = "lawflow"
 """Namespace of the route metadata that the answer to a refused request is made from."""
@@ -30,10 +29,12 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
     """Routes of one port at the sender (``outbound``) or the receiver (``inbound``)."""
     name = f"{direction}/{port.name}"
     removed = _removed(port.open_rules) if direction == "inbound" else []
-    action: Resource = {"cluster": name, "timeout": "0s", "retry_policy": _RETRY}
+    # What an app calls its peer would be text that nobody declared.
+    action: Resource = {
+        "cluster": name, "timeout": "0s", "retry_policy": _RETRY, "host_rewrite_literal": port.host
+    }  # fmt: skip
     if leaves(port, direction):
         removed = [*_removed(port.open_rules), *_OWN_HEADERS]
-        action["host_rewrite_literal"] = authority(port)
     return {
         "name": name,
         "validate_clusters": False,
@@ -62,12 +63,6 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
 def leaves(port: PeerPort, direction: Literal["inbound", "outbound"]) -> bool:
     """Whether what passes here goes to a host outside next: from the egress gateway, or without one."""
     return port.external is not None and (direction == "inbound" or not port.peer)
-
-
-def authority(port: PeerPort) -> str:
-    """Host and port as a request names them (RFC 9110, section 7.2)."""
-    _, host, number = port.service
-    return host if number == HTTPS_PORT else f"{host}:{number}"
 
 
 def closed_route_configuration(name: str) -> Resource:

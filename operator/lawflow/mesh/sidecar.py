@@ -6,7 +6,7 @@ from typing import Literal
 
 from lawflow.model.loopback import CLUSTER_DOMAIN, loopback_destinations
 from lawflow.model.operation import Operation
-from lawflow.model.peer import ExternalDestination, ServiceDestination
+from lawflow.model.peer import HTTPS_PORT, ExternalDestination, ServiceDestination
 from lawflow.model.sidecar import CERTIFICATE_DIRECTORY
 from lawflow.resolve import ResolvedFlow
 
@@ -95,6 +95,14 @@ class PeerPort:
         """NAMESPACE/NAME:PORT or HOST:PORT, the stem of the names of all resources about this port."""
         namespace, name, port = self.service
         return f"{name}:{port}" if self.external else f"{namespace}/{name}:{port}"
+
+    @property
+    def host(self) -> str:
+        """The host and port that requests name (RFC 9110, section 7.2)."""
+        namespace, name, port = self.service
+        if self.external:
+            return name if port == HTTPS_PORT else f"{name}:{port}"
+        return f"{name}.{namespace}.svc:{port}"
 
     @property
     def server_name(self) -> str:

@@ -12,6 +12,8 @@ use crate::message::{Message, Stopped};
 
 /// Says what a request is for, from the app to its sidecar and from there to the receiver.
 const PURPOSE: &str = "lawflow-purpose";
+/// How media types of gRPC begin.
+const GRPC: &[u8] = b"application/grpc";
 /// Says which flow the source's sidecar found a request in.
 const FLOW: &str = "lawflow-flow";
 
@@ -29,6 +31,8 @@ pub struct Filter {
     admitted: Option<Admitted>,
     request: Message,
     response: Message,
+    /// It is a call of gRPC, whose outcome is told by a status of its own.
+    is_grpc: bool,
     /// The answer is the sidecar's own: a problem document, not the workload's data.
     is_answered: bool,
     /// Nothing passes any more.
@@ -42,6 +46,7 @@ impl Filter {
             admitted: None,
             request: Message::new(Direction::Request),
             response: Message::new(Direction::Response),
+            is_grpc: false,
             is_answered: false,
             is_closed: false,
         }
@@ -49,16 +54,18 @@ impl Filter {
 
     pub fn request_headers(&mut self, stream: &mut Stream<'_>, end: bool) -> Pass {
         let config = self.config;
+        let content_type = stream.header(HeaderKind::Request, "content-type");
+        self.is_grpc = content_type.is_some_and(|(value, _)| value.starts_with(GRPC));
         match admit(config, stream) {
             Ok(admitted) => {
                 stream.count(config.metrics.admitted, 1);
                 let admitted = self.admitted.insert(admitted);
+                if admitted.purpose.is_empty() {
+                    stream.remove_header(HeaderKind::Request, PURPOSE);
+                } else {
+                    stream.set_header(HeaderKind::Request, PURPOSE, &admitted.purpose);
+                }
                 if config.policy.is_source() {
-                    if admitted.purpose.is_empty() {
-                        stream.remove_header(HeaderKind::Request, PURPOSE);
-                    } else {
-                        stream.set_header(HeaderKind::Request, PURPOSE, &admitted.purpose);
-                    }
                     stream.set_header(HeaderKind::Request, FLOW, &admitted.flow.name);
                 } else {
                     stream.remove_header(HeaderKind::Request, FLOW);
@@ -172,7 +179,12 @@ impl Filter {
         // Tells the listener that the answer is a problem document already.
         stream.note("rule", problem.rule);
         let document = problem.document(&self.config.policy.enforced_by);
-        stream.respond(problem.status, "application/problem+json", &document, problem.rule);
+        let mut headers = vec![("content-type", "application/problem+json")];
+        if self.is_grpc {
+            // Envoy answers in the form of gRPC, and takes a status that nobody names for success.
+            headers.push(("grpc-status", problem.grpc_status()));
+        }
+        stream.respond(problem.status, &headers, &document, problem.rule);
         Pass::Stop
     }
 
@@ -187,8 +199,8 @@ impl Filter {
 fn admit(config: &Config, stream: &Stream<'_>) -> Result<Admitted, Problem> {
     let text = |name| {
         let (value, count) = stream.header(HeaderKind::Request, name)?;
-        // Of a header that stands twice nobody knows which is meant.
-        if count == 1 { std::str::from_utf8(value).ok() } else { None }
+        // Of a header that stands twice nobody knows which is meant, so it means nothing that is declared.
+        Some(if count == 1 { std::str::from_utf8(value).unwrap_or_default() } else { "" })
     };
     let is_source = config.policy.is_source();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
@@ -205,8 +217,11 @@ fn admit(config: &Config, stream: &Stream<'_>) -> Result<Admitted, Problem> {
 /// Filters the query and finds the data subject where the head names it.
 fn query(stream: &mut Stream<'_>, operation: &Operation, admitted: &mut Admitted) -> Result<(), Refusal> {
     if let SubjectPlace::Header(name) = &operation.subject {
-        let value = stream.header(HeaderKind::Request, name).and_then(|(value, _)| std::str::from_utf8(value).ok());
-        admitted.subject = value.map(str::to_owned);
+        admitted.subject = match stream.header(HeaderKind::Request, name) {
+            Some((_, count)) if count > 1 => return Err(Refusal::DuplicateName),
+            Some((value, _)) => Some(std::str::from_utf8(value).map_err(|_| Refusal::Encoding)?.to_owned()),
+            None => None,
+        };
     }
     let Some(payload) = &operation.request else { return Ok(()) };
     let Some((path, _)) = stream.header(HeaderKind::Request, ":path") else { return Ok(()) };

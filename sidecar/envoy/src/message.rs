@@ -18,6 +18,12 @@ pub struct Stopped {
     pub has_begun: bool,
 }
 
+/// Whether a response says that something went wrong. The status tells it; a text about it may quote what was sent, so
+/// that it passes where its fields can be told and is dropped where not.
+fn is_error(status: &[u8]) -> bool {
+    matches!(status.first(), Some(b'4' | b'5'))
+}
+
 /// A message while it passes.
 pub struct Message {
     direction: Direction,
@@ -26,6 +32,8 @@ pub struct Message {
 
 struct Work {
     body: Body,
+    /// A body that cannot be told is dropped, and its message passes.
+    is_error: bool,
     operation: Arc<Operation>,
     /// What passes and has not been handed on.
     out: Vec<u8>,
@@ -52,7 +60,9 @@ impl Message {
         let Some(payload) = self.payload(operation) else { return Ok(Pass::On) };
         let kind = self.headers();
         let body = if end { None } else { Some(self.body(stream, policy, operation, payload, subject)?) };
-        self.filter_headers(stream, metrics, payload, kind, subject)?;
+        self.filter_headers(stream, metrics, kind, subject, |direction, name, value| {
+            payload.headers.fate(direction, name, value)
+        })?;
         let Some(body) = body else {
             if self.direction == Direction::Response {
                 // To a HEAD, or of a 304: the length of what would have come, before it was filtered.
@@ -65,8 +75,10 @@ impl Message {
         if body.is_dropped() {
             stream.remove_header(kind, CONTENT_TYPE);
         }
+        let is_error = stream.header(kind, ":status").is_some_and(|(status, _)| is_error(status));
         let work = Work {
             body,
+            is_error,
             operation: Arc::clone(operation),
             out: Vec::new(),
             bytes_in: 0,
@@ -95,6 +107,10 @@ impl Message {
         }
         let found = match fed.and_then(|()| if end { work.body.finish(&mut work.out).map(Some) } else { Ok(None) }) {
             Ok(found) => found,
+            Err(_) if work.is_droppable() => {
+                work.drop(stream, headers);
+                None
+            }
             Err(refusal) => return Err(work.stopped(refusal)),
         };
         work.bytes_in += length as u64;
@@ -127,10 +143,15 @@ impl Message {
             Direction::Request => (HeaderKind::RequestTrailer, BodyKind::BufferedRequest),
             Direction::Response => (HeaderKind::ResponseTrailer, BodyKind::BufferedResponse),
         };
+        let headers = self.headers();
         let mut found = None;
         if let Some(work) = &mut self.work {
             found = match work.body.finish(&mut work.out) {
                 Ok(found) => Some(found),
+                Err(_) if work.is_droppable() => {
+                    work.drop(stream, headers);
+                    None
+                }
                 Err(refusal) => return Err(work.stopped(refusal)),
             };
             work.bytes_out += work.out.len() as u64;
@@ -139,7 +160,8 @@ impl Message {
             }
             self.ended(stream, metrics);
         }
-        self.filter_headers(stream, metrics, payload, kind, None)
+        let fate = |direction, name: &str, value: &[u8]| payload.headers.trailer_fate(direction, name, value);
+        self.filter_headers(stream, metrics, kind, None, fate)
             .map_err(|refusal| Stopped { refusal, has_begun: true })?;
         Ok(found)
     }
@@ -164,54 +186,59 @@ impl Message {
             found => found.map(|(value, _)| value),
         };
         let head = BodyHead { content_type, content_encoding, subject };
-        let most = if operation.stream { usize::MAX } else { policy.body_bytes };
         let status = value(":status").map_or(&b""[..], |(value, _)| value);
-        if status == b"206" {
-            return Err(Refusal::Truncated);
+        match status {
+            b"206" => return Err(Refusal::Truncated),
+            // No request asks for another protocol, in which nothing could be told.
+            b"101" => return Err(Refusal::ContentType),
+            _ => {}
         }
-        match Body::new(&payload.fields, payload.message.as_ref(), &head, policy.limits, most) {
-            // What went wrong is told by the status; a text about it may quote what was sent.
-            Err(_) if matches!(status.first(), Some(b'4' | b'5')) => Ok(Body::dropped()),
+        let (message, most) = (payload.message.as_ref(), policy.body_bytes);
+        match Body::new(&payload.fields, message, &head, policy.limits, most, operation.stream) {
+            Err(_) if is_error(status) => Ok(Body::dropped()),
             made => made,
         }
     }
 
-    fn filter_headers(
+    fn filter_headers<'f>(
         &self,
         stream: &mut Stream<'_>,
         metrics: &Metrics,
-        payload: &Payload,
         kind: HeaderKind,
         subject: Option<&str>,
+        fate: impl Fn(Direction, &str, &[u8]) -> HeaderFate<'f>,
     ) -> Result<(), Refusal> {
-        let mut dropped: Vec<String> = Vec::new();
-        let mut changed: Vec<(String, String)> = Vec::new();
+        let mut changed: Vec<(String, Option<String>)> = Vec::new();
         for (name, value) in stream.headers(kind) {
             // Envoy lets no other names in.
             let name = std::str::from_utf8(name).map_err(|_| Refusal::Encoding)?;
-            match payload.headers.fate(self.direction, name) {
-                HeaderFate::Passes => {}
-                HeaderFate::Dropped => dropped.push(name.to_owned()),
-                HeaderFate::Protected(protection) => {
-                    let value = std::str::from_utf8(value).map_err(|_| Refusal::Encoding)?;
-                    let value = protection.protect(value, subject)?;
-                    match changed.iter_mut().find(|each| each.0 == name) {
-                        // Several values of one header are one list (RFC 9110, section 5.3).
-                        Some((_, values)) => {
-                            values.push_str(", ");
-                            values.push_str(&value);
-                        }
-                        None => changed.push((name.to_owned(), value)),
-                    }
+            let text = || std::str::from_utf8(value).map_err(|_| Refusal::Encoding);
+            let left = match fate(self.direction, name, value) {
+                HeaderFate::Passes => continue,
+                HeaderFate::Dropped => None,
+                HeaderFate::Becomes(left) => Some(left),
+                HeaderFate::Protected(protection) => Some(protection.protect(text()?, subject)?),
+                HeaderFate::Refused(refusal) => return Err(refusal),
+            };
+            match (changed.iter_mut().find(|each| each.0 == name), left) {
+                // Several values of one header are one list (RFC 9110, section 5.3).
+                (Some((_, Some(values))), Some(left)) => {
+                    values.push_str(", ");
+                    values.push_str(&left);
                 }
+                (Some((_, values)), Some(left)) => *values = Some(left),
+                (Some(_), None) => {}
+                (None, left) => changed.push((name.to_owned(), left)),
             }
         }
-        stream.count(metrics.headers_dropped, dropped.len() as u64);
-        for name in &dropped {
-            stream.remove_header(kind, name);
-        }
-        for (name, value) in &changed {
-            stream.set_header(kind, name, value);
+        let dropped = changed.iter().filter(|(_, left)| left.is_none()).count();
+        stream.count(metrics.headers_dropped, dropped as u64);
+        for (name, left) in &changed {
+            match left {
+                Some(value) if stream.header(kind, name) == Some((value.as_bytes(), 1)) => {}
+                Some(value) => stream.set_header(kind, name, value),
+                None => stream.remove_header(kind, name),
+            }
         }
         Ok(())
     }
@@ -249,6 +276,17 @@ impl Message {
 impl Work {
     fn streams(&self) -> bool {
         self.operation.stream || self.body.streams()
+    }
+
+    fn is_droppable(&self) -> bool {
+        self.is_error && !self.streams()
+    }
+
+    /// Lets the message go on without its body.
+    fn drop(&mut self, stream: &mut Stream<'_>, headers: HeaderKind) {
+        self.out.clear();
+        self.body = Body::dropped();
+        stream.remove_header(headers, CONTENT_TYPE);
     }
 
     fn stopped(&self, refusal: Refusal) -> Stopped {

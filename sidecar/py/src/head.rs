@@ -27,11 +27,10 @@ impl Head {
         self.headers.iter().find(|header| header.0 == name).map(|header| &*header.1)
     }
 
-    /// The value of a name that stands once: of one that stands twice nobody knows which is meant.
+    /// The value of a name: of one that stands twice nobody knows which is meant, so it means nothing that is declared.
     pub fn only(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|header| header.0 == name);
-        let first = values.next()?;
-        if values.next().is_none() { Some(&first.1) } else { None }
+        let first = self.first(name)?;
+        Some(if self.is_repeated(name) { "" } else { first })
     }
 
     pub fn is_repeated(&self, name: &str) -> bool {
@@ -56,8 +55,10 @@ impl Head {
     pub fn filter(&mut self, rules: &HeaderRules, direction: Direction, subject: Option<&str>) -> Result<(), Refusal> {
         let mut passing: Vec<Pair> = Vec::new();
         for (name, value) in std::mem::take(&mut self.headers) {
-            match rules.fate(direction, &name) {
+            match rules.fate(direction, &name, value.as_bytes()) {
                 HeaderFate::Passes => passing.push((name, value)),
+                HeaderFate::Becomes(left) => passing.push((name, left)),
+                HeaderFate::Refused(refusal) => return Err(refusal),
                 HeaderFate::Dropped => {
                     if !self.dropped.iter().any(|each| each.0 == name) {
                         self.dropped.push((name, "undeclared"));

@@ -21,6 +21,8 @@ pub struct Message {
     path: Option<String>,
     head: Head,
     subject: Subject,
+    /// Whether a body that cannot be told is dropped, because the status says all there is to say.
+    is_droppable: bool,
     state: State,
     /// Bytes of the body that have passed.
     passed: usize,
@@ -44,13 +46,25 @@ impl Message {
         head: Head,
         subject: Subject,
     ) -> Self {
-        Self { policy, operation, flow, direction, path, head, subject, state: State::Unseen, passed: 0 }
+        Self {
+            policy,
+            operation,
+            flow,
+            direction,
+            path,
+            head,
+            subject,
+            is_droppable: false,
+            state: State::Unseen,
+            passed: 0,
+        }
     }
 
     /// Filters the head and makes the filter of the body; `status` is empty for requests.
     pub fn begin(&mut self, status: &str, has_body: bool) -> Result<(), Refusal> {
         let operation = Arc::clone(&self.operation);
         let Some(payload) = payload(&operation, self.direction) else { return Ok(()) };
+        self.is_droppable = status.starts_with(['4', '5']) && !operation.stream;
         let subject = self.subject();
         let body = if has_body { Some(self.body(payload, status, subject.as_deref())?) } else { None };
         self.head.filter(&payload.headers, self.direction, subject.as_deref())?;
@@ -83,11 +97,14 @@ impl Message {
             content_encoding: self.head.first(CONTENT_ENCODING).map(str::as_bytes),
             subject,
         };
-        let most = if self.operation.stream { usize::MAX } else { self.policy.body_bytes };
-        if status == "206" {
-            return Err(Refusal::Truncated);
+        match status {
+            "206" => return Err(Refusal::Truncated),
+            // No request asks for another protocol, in which nothing could be told.
+            "101" => return Err(Refusal::ContentType),
+            _ => {}
         }
-        match Body::new(&payload.fields, payload.message.as_ref(), &head, self.policy.limits, most) {
+        let (message, most, streams) = (payload.message.as_ref(), self.policy.body_bytes, self.operation.stream);
+        match Body::new(&payload.fields, message, &head, self.policy.limits, most, streams) {
             // What went wrong is told by the status; a text about it may quote what was sent.
             Err(_) if status.starts_with(['4', '5']) => Ok(Body::dropped()),
             made => made,
@@ -156,7 +173,12 @@ impl Message {
                 State::Unseen => out.extend_from_slice(chunk),
                 State::Filtered(body) => {
                     if let Err(refusal) = body.feed(chunk, &mut out) {
-                        return Err(self.refused(py, refusal));
+                        if !self.is_droppable {
+                            return Err(self.refused(py, refusal));
+                        }
+                        **body = Body::dropped();
+                        self.head.remove(CONTENT_TYPE, "no-body");
+                        out.clear();
                     }
                 }
             }
@@ -179,6 +201,10 @@ impl Message {
                     Ok(found) => {
                         let mut subject = self.subject.lock().unwrap_or_else(PoisonError::into_inner);
                         *subject = found.subject.or(subject.take());
+                    }
+                    Err(_) if self.is_droppable => {
+                        self.head.remove(CONTENT_TYPE, "no-body");
+                        out.clear();
                     }
                     Err(refusal) => return Err(self.refused(py, refusal)),
                 }

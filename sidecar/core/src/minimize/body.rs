@@ -75,8 +75,9 @@ enum Format {
 }
 
 impl Body {
-    /// The filter for a body of at most `most` bytes, once it is decoded; a call of gRPC may go on for ever, and each of
-    /// its messages has a limit. Protocol buffers pass where the fields of their `message` are declared.
+    /// The filter for a body of at most `most` bytes, once it is decoded, where it is held: one that `streams` may go on
+    /// for ever, but for forms, which are held all the same. So may a call of gRPC, each of whose messages has a limit.
+    /// Protocol buffers pass where the fields of their `message` are declared.
     ///
     /// # Errors
     ///
@@ -88,6 +89,7 @@ impl Body {
         head: &BodyHead<'_>,
         limits: Limits,
         most: usize,
+        streams: bool,
     ) -> Result<Self, Refusal> {
         let subject = head.subject;
         let selection = Arc::clone(selection);
@@ -130,6 +132,9 @@ impl Body {
                 Format::Grpc(Box::new(GrpcFilter::new(messages()?, limits.message_bytes)))
             }
         };
+        if streams && matches!(format, Format::Json(_) | Format::Lines(_)) {
+            left = usize::MAX;
+        }
         Ok(Self { coding, format, left, is_empty: true })
     }
 
@@ -271,9 +276,13 @@ mod tests {
     use crate::{Protection, Treatment};
 
     fn filtered(content_type: &str, body: &str) -> Result<String, Refusal> {
+        filtered_as(content_type, body, false)
+    }
+
+    fn filtered_as(content_type: &str, body: &str, streams: bool) -> Result<String, Refusal> {
         let selection = Arc::new(Selection::new(["/a"]).unwrap());
         let head = BodyHead { content_type: Some(content_type.as_bytes()), ..BodyHead::default() };
-        let mut body_filter = Body::new(&selection, None, &head, Limits::default(), 40)?;
+        let mut body_filter = Body::new(&selection, None, &head, Limits::default(), 40, streams)?;
         let mut out = Vec::new();
         for byte in body.bytes() {
             body_filter.feed(&[byte], &mut out)?;
@@ -303,7 +312,7 @@ mod tests {
     #[test]
     fn a_body_that_declares_nothing_is_dropped_whatever_it_is() {
         let nothing = Arc::new(Selection::new([]).unwrap());
-        let mut body = Body::new(&nothing, None, &BodyHead::default(), Limits::default(), 40).unwrap();
+        let mut body = Body::new(&nothing, None, &BodyHead::default(), Limits::default(), 40, false).unwrap();
         let mut out = Vec::new();
         assert!(body.is_dropped());
         body.feed(b"whatever", &mut out).unwrap();
@@ -319,7 +328,7 @@ mod tests {
         let selection = Arc::new(Selection::with([("/diagnosis", encrypt), ("/patient", subject)]).unwrap());
         let header = |text: &str| {
             let head = BodyHead { content_type: Some(b"application/json"), ..BodyHead::default() };
-            let mut body = Body::new(&selection, None, &head, Limits::default(), 400).unwrap();
+            let mut body = Body::new(&selection, None, &head, Limits::default(), 400, false).unwrap();
             let mut out = Vec::new();
             body.feed(text.as_bytes(), &mut out).unwrap();
             assert_eq!(body.finish(&mut out).unwrap().subject.as_deref(), Some("anna"));
@@ -335,5 +344,14 @@ mod tests {
         let body = format!(r#"{{"a":"{}"}}"#, "x".repeat(32));
         assert_eq!(filtered("application/json", &body).as_deref(), Ok(body.as_str()));
         assert_eq!(filtered("application/json", &(body + " ")), Err(Refusal::BodySize));
+    }
+
+    #[test]
+    fn a_body_that_streams_ends_where_it_will_but_for_forms_which_are_held() {
+        let long = "x".repeat(50);
+        let body = format!(r#"{{"a":"{long}"}}"#);
+        assert_eq!(filtered_as("application/json", &body, true).as_deref(), Ok(body.as_str()));
+        let form = format!("a={long}");
+        assert_eq!(filtered_as("application/x-www-form-urlencoded", &form, true), Err(Refusal::BodySize));
     }
 }

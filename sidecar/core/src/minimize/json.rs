@@ -302,7 +302,8 @@ impl JsonFilter {
                 }
                 container.has_output = true;
             }
-        } else if fate == Fate::Dropped {
+        } else if fate == Fate::Dropped && matches!(byte, b'[' | b'{' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+        {
             return Err(Refusal::UndeclaredDocument);
         } else {
             here.run = Some(at);

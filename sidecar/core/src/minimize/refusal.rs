@@ -34,6 +34,8 @@ pub enum Refusal {
     ContentEncoding,
     /// The body is larger than the limit.
     BodySize,
+    /// The request is conditional on what its flow does not let through.
+    Precondition,
 }
 
 impl Refusal {
@@ -55,6 +57,7 @@ impl Refusal {
             Self::ContentType => "content-type",
             Self::ContentEncoding => "content-encoding",
             Self::BodySize => "body-size",
+            Self::Precondition => "undeclared-precondition",
         }
     }
 }
@@ -78,6 +81,9 @@ impl fmt::Display for Refusal {
             Self::ContentType => "fields can be told in JSON, NDJSON, forms and declared protocol buffers alone",
             Self::ContentEncoding => "the body is compressed in a way that fields cannot be told in",
             Self::BodySize => "the body is larger than its operation may carry",
+            Self::Precondition => {
+                "the header if-match is not declared, and the request means something else without it"
+            }
         })
     }
 }

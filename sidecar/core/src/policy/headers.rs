@@ -3,34 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Direction, Protection, Treatment};
-
-/// Request headers that carry a message and say nothing of anybody. All others pass only where they are declared:
-/// cookies, referers, user agents, forwarded addresses, languages and trace ids tell people apart.
-#[rustfmt::skip]
-const REQUEST: &[&str] = &[
-    "accept", "cache-control", "content-encoding", "content-length", "content-type", "expect", "grpc-timeout", "host",
-    "if-match", "if-modified-since", "if-none-match", "if-unmodified-since", "lawflow-flow", "lawflow-purpose",
-    "max-forwards", "pragma", "prefer", "te", "transfer-encoding",
-];
-
-/// Response headers of that kind. An `etag` or `location` may well name somebody and has to be declared.
-#[rustfmt::skip]
-const RESPONSE: &[&str] = &[
-    "age", "allow", "cache-control", "content-encoding", "content-language", "content-length", "content-type", "date",
-    "expires", "grpc-status", "last-modified", "pragma", "preference-applied", "retry-after", "transfer-encoding",
-    "vary", "www-authenticate",
-];
+use super::technical;
+use crate::{Direction, Protection, Refusal, Treatment};
 
 /// What becomes of a header.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum HeaderFate<'r> {
     /// It passes.
     Passes,
     /// It is not declared.
     Dropped,
+    /// It is technical, and this passes of it.
+    Becomes(String),
     /// It passes with another value.
     Protected(&'r Arc<Protection>),
+    /// It is not declared, and the message would mean something else without it.
+    Refused(Refusal),
 }
 
 /// The headers that an operation lets through in one direction.
@@ -51,19 +39,33 @@ impl HeaderRules {
 
     /// What becomes of a header, whose name is in lower case as HTTP/2 has it.
     #[must_use]
-    pub fn fate(&self, direction: Direction, name: &str) -> HeaderFate<'_> {
+    pub fn fate(&self, direction: Direction, name: &str, value: &[u8]) -> HeaderFate<'_> {
         if name.starts_with(':') {
             return HeaderFate::Passes;
         }
-        match self.declared.get(name) {
-            Some(Treatment { passes: false, .. }) => HeaderFate::Dropped,
-            Some(Treatment { protection: Some(protection), .. }) => HeaderFate::Protected(protection),
-            Some(_) => HeaderFate::Passes,
-            None => {
-                let technical = if direction == Direction::Request { REQUEST } else { RESPONSE };
-                if technical.binary_search(&name).is_ok() { HeaderFate::Passes } else { HeaderFate::Dropped }
-            }
-        }
+        self.declared(name).unwrap_or_else(|| match technical::value(direction, name, value) {
+            Some(left) => HeaderFate::Becomes(left),
+            // Without it a change would be made that was meant for another state (RFC 9110, section 13.1.1).
+            None if name == "if-match" && direction == Direction::Request => HeaderFate::Refused(Refusal::Precondition),
+            None => HeaderFate::Dropped,
+        })
+    }
+
+    /// What becomes of a trailer. Undeclared, only what says how a call of gRPC went passes.
+    #[must_use]
+    pub fn trailer_fate(&self, direction: Direction, name: &str, value: &[u8]) -> HeaderFate<'_> {
+        self.declared(name).unwrap_or_else(|| match direction {
+            Direction::Response if name == "grpc-status" => self.fate(direction, name, value),
+            _ => HeaderFate::Dropped,
+        })
+    }
+
+    fn declared(&self, name: &str) -> Option<HeaderFate<'_>> {
+        self.declared.get(name).map(|treatment| match &treatment.protection {
+            _ if !treatment.passes => HeaderFate::Dropped,
+            Some(protection) => HeaderFate::Protected(protection),
+            None => HeaderFate::Passes,
+        })
     }
 }
 
@@ -73,25 +75,58 @@ mod tests {
 
     #[test]
     fn what_http_needs_passes_and_what_traces_people_does_not() {
-        let declared = [("X-Order".to_owned(), Treatment::PASS), ("Prefer".to_owned(), Treatment::default())];
-        let rules = HeaderRules::new(declared);
-        let passes = |direction, name| matches!(rules.fate(direction, name), HeaderFate::Passes);
-        for name in [":path", "content-type", "accept", "x-order", "host", "te"] {
-            assert!(passes(Direction::Request, name), "{name}");
+        let rules = HeaderRules::new([("X-Order".to_owned(), Treatment::PASS)]);
+        let dropped = |direction, name| matches!(rules.fate(direction, name, b"1"), HeaderFate::Dropped);
+        for name in [":path", "content-length", "max-forwards", "x-order"] {
+            assert!(!dropped(Direction::Request, name), "{name}");
         }
-        for name in
-            ["cookie", "referer", "user-agent", "x-forwarded-for", "authorization", "traceparent", "etag", "prefer"]
-        {
-            assert!(!passes(Direction::Request, name), "{name}");
+        for name in ["cookie", "referer", "user-agent", "x-forwarded-for", "authorization", "traceparent", "etag"] {
+            assert!(dropped(Direction::Request, name), "{name}");
         }
         for name in ["set-cookie", "etag", "location", "server", "x-request-id", "grpc-message"] {
-            assert!(!passes(Direction::Response, name), "{name}");
+            assert!(dropped(Direction::Response, name), "{name}");
         }
-        assert!(passes(Direction::Response, "www-authenticate"));
+        assert!(!dropped(Direction::Response, "age"));
     }
 
     #[test]
-    fn the_lists_are_sorted_so_that_names_are_found_in_them() {
-        assert!(REQUEST.is_sorted() && RESPONSE.is_sorted());
+    fn a_technical_header_passes_in_its_own_vocabulary() {
+        let rules = HeaderRules::new([]);
+        let fate = |value| rules.fate(Direction::Request, "content-type", value);
+        assert!(matches!(fate(b"application/json"), HeaderFate::Becomes(left) if left == "application/json"));
+        assert!(matches!(fate(b"application/json; a=jane"), HeaderFate::Becomes(left) if left == "application/json"));
+        assert!(matches!(fate(b"jane/jane"), HeaderFate::Dropped));
+    }
+
+    #[test]
+    fn a_declared_header_passes_whatever_its_value_is() {
+        let rules = HeaderRules::new([("Content-Type".to_owned(), Treatment::PASS)]);
+        assert!(matches!(rules.fate(Direction::Request, "content-type", b"a/b; c=d"), HeaderFate::Passes));
+    }
+
+    #[test]
+    fn what_is_declared_to_be_dropped_is() {
+        let rules = HeaderRules::new([("Accept".to_owned(), Treatment::default())]);
+        assert!(matches!(rules.fate(Direction::Request, "accept", b"*/*"), HeaderFate::Dropped));
+    }
+
+    #[test]
+    fn a_condition_is_not_lost_unnoticed() {
+        let rules = HeaderRules::new([]);
+        let fate = |name, value| rules.fate(Direction::Request, name, value);
+        assert!(matches!(fate("if-match", b"\"1\""), HeaderFate::Refused(Refusal::Precondition)));
+        assert!(matches!(fate("if-match", b"*"), HeaderFate::Becomes(_)));
+        assert!(matches!(fate("if-none-match", b"\"1\""), HeaderFate::Dropped));
+    }
+
+    #[test]
+    fn of_trailers_only_the_outcome_passes_undeclared() {
+        let rules = HeaderRules::new([("X-Order".to_owned(), Treatment::PASS)]);
+        let passes = |direction, name| !matches!(rules.trailer_fate(direction, name, b"1"), HeaderFate::Dropped);
+        assert!(passes(Direction::Response, "grpc-status") && passes(Direction::Response, "x-order"));
+        for name in ["accept", "content-length", "lawflow-purpose", "grpc-status"] {
+            assert!(!passes(Direction::Request, name), "{name}");
+        }
+        assert!(!passes(Direction::Response, "age"));
     }
 }

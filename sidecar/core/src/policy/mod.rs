@@ -5,6 +5,7 @@ mod document;
 pub mod headers;
 pub mod operation;
 pub mod problem;
+mod technical;
 mod template;
 
 use std::fmt;

@@ -41,6 +41,17 @@ impl Problem {
         Value::Object(members).to_string().into_bytes()
     }
 
+    /// The status of gRPC that says the same; see its specification of status codes.
+    #[must_use]
+    pub fn grpc_status(&self) -> &'static str {
+        match self.status {
+            FORBIDDEN => "7",                                      // PERMISSION_DENIED
+            CONTENT_TOO_LARGE => "8",                              // RESOURCE_EXHAUSTED
+            UNSUPPORTED_MEDIA_TYPE | UNPROCESSABLE_CONTENT => "3", // INVALID_ARGUMENT
+            _ => "13",                                             // INTERNAL
+        }
+    }
+
     /// A body that its flow does not let through.
     #[must_use]
     pub fn refused(refusal: Refusal, direction: Direction, operation: &str, flow: &str) -> Self {
@@ -92,6 +103,15 @@ mod tests {
         assert_eq!(status(Refusal::ContentType, Direction::Request), 415);
         assert_eq!(status(Refusal::BodySize, Direction::Request), 413);
         assert_eq!(status(Refusal::BodySize, Direction::Response), 502);
+    }
+
+    #[test]
+    fn a_refusal_is_no_success_of_grpc() {
+        let status = |refusal, direction| Problem::refused(refusal, direction, "o", "f").grpc_status();
+        assert_eq!(status(Refusal::Syntax, Direction::Request), "3");
+        assert_eq!(status(Refusal::BodySize, Direction::Request), "8");
+        assert_eq!(status(Refusal::BodySize, Direction::Response), "13");
+        assert_eq!(Problem::denied("r", "t", String::new(), None).grpc_status(), "7");
     }
 
     #[test]

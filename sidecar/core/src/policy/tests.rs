@@ -163,7 +163,7 @@ fn pointers_reach_into_the_messages_of_an_operation() {
     let admitted = policy.admit(&HEAD, 999).unwrap();
     let payload = admitted.operation.request.as_ref().unwrap();
     let head = BodyHead { content_type: Some(b"application/protobuf"), ..BodyHead::default() };
-    let mut body = Body::new(&payload.fields, payload.message.as_ref(), &head, policy.limits, 100).unwrap();
+    let mut body = Body::new(&payload.fields, payload.message.as_ref(), &head, policy.limits, 100, false).unwrap();
     let mut out = Vec::new();
     body.feed(b"\x0a\x04anna\x12\x01x", &mut out).unwrap();
     assert_eq!(body.finish(&mut out), Ok(Found { subject: Some("anna".to_owned()) }));

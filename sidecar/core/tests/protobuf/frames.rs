@@ -66,7 +66,7 @@ fn body(content_type: &str, most: usize) -> Result<Body, Refusal> {
     let limits = Limits { message_bytes: MOST, ..Limits::default() };
     let subject = Treatment { is_subject: true, ..Treatment::PASS };
     let fields = Arc::new(Selection::with([("/orderId", subject.clone())]).unwrap());
-    Body::new(&fields, Some(&selection([("/orderId", subject)])), &head, limits, most)
+    Body::new(&fields, Some(&selection([("/orderId", subject)])), &head, limits, most, true)
 }
 
 fn through(content_type: &str, most: usize, chunk: &[u8]) -> Result<(Vec<u8>, Option<String>), Refusal> {
@@ -110,7 +110,7 @@ fn without_a_declared_message_fields_cannot_be_told() {
     let fields = Arc::new(Selection::new(["/orderId"]).unwrap());
     for content_type in ["application/protobuf", "application/grpc"] {
         let head = BodyHead { content_type: Some(content_type.as_bytes()), ..BodyHead::default() };
-        let made = Body::new(&fields, None, &head, Limits::default(), MOST);
+        let made = Body::new(&fields, None, &head, Limits::default(), MOST, false);
         assert_eq!(made.map(|_| ()), Err(Refusal::ContentType), "{content_type}");
     }
 }
@@ -119,7 +119,7 @@ fn without_a_declared_message_fields_cannot_be_told() {
 fn a_call_that_declares_nothing_still_is_one() {
     let head = BodyHead { content_type: Some(b"application/grpc"), ..BodyHead::default() };
     let nothing = Arc::new(Selection::new([]).unwrap());
-    let mut body = Body::new(&nothing, Some(&passing(&[])), &head, Limits::default(), MOST).unwrap();
+    let mut body = Body::new(&nothing, Some(&passing(&[])), &head, Limits::default(), MOST, false).unwrap();
     let mut out = Vec::new();
     assert!(!body.is_dropped());
     body.feed(&frame(0, &bytes(1, "o-1")), &mut out).unwrap();
@@ -132,6 +132,6 @@ fn a_call_that_declares_nothing_still_is_one() {
 fn a_call_that_is_compressed_as_a_whole_is_refused() {
     let head = BodyHead { content_encoding: Some(b"gzip"), content_type: Some(b"application/grpc"), subject: None };
     let nothing = Arc::new(Selection::new([]).unwrap());
-    let made = Body::new(&nothing, Some(&passing(&[])), &head, Limits::default(), MOST);
+    let made = Body::new(&nothing, Some(&passing(&[])), &head, Limits::default(), MOST, false);
     assert_eq!(made.map(|_| ()), Err(Refusal::ContentEncoding));
 }

@@ -106,15 +106,18 @@ impl Stream<'_> {
     }
 
     /// Answers the request in the place of whoever would have.
-    pub fn respond(&mut self, status: u16, content_type: &str, body: &[u8], details: &str) {
-        let header = Header { name: Buffer::of(b"content-type"), value: Buffer::of(content_type.as_bytes()) };
-        // SAFETY: Envoy copies header, body and details.
+    pub fn respond(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8], details: &str) {
+        let headers: Vec<Header> = headers
+            .iter()
+            .map(|(name, value)| Header { name: Buffer::of(name.as_bytes()), value: Buffer::of(value.as_bytes()) })
+            .collect();
+        // SAFETY: Envoy copies headers, body and details.
         unsafe {
             raw::envoy_dynamic_module_callback_http_send_response(
                 self.filter,
                 status.into(),
-                &raw const header,
-                1,
+                headers.as_ptr(),
+                headers.len(),
                 Buffer::of(body),
                 Buffer::of(details.as_bytes()),
             );
