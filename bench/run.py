@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("law", "minimize", "certificates", "admission", "propagation", "acknowledgement", "rotation", "memory")
+BENCHMARKS = (
+    "law", "minimize", "datapath", "certificates", "admission", "propagation", "acknowledgement", "rotation", "memory",
+)  # fmt: skip
 
 HEAD = """# Results
 
@@ -60,8 +62,12 @@ def rows(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def section(benchmark: str) -> str:
     """The Markdown section of one benchmark."""
-    told = inspect.cleandoc(import_module(f"bench.{benchmark}").__doc__ or "")
-    lines = [f"## {benchmark}", "", told, "", "| figure | value |", "|---|---|"]
+    module = import_module(f"bench.{benchmark}")
+    lines = [f"## {benchmark}", "", inspect.cleandoc(module.__doc__ or ""), ""]
+    # One with many figures of a kind lays them out itself.
+    if table := getattr(module, "table", None):
+        return "\n".join([*lines, *table(figures(benchmark))]).rstrip()
+    lines += ["| figure | value |", "|---|---|"]
     for figure in figures(benchmark):
         lines += [f"| {path.replace('_', ' ')} | {value} |" for path, value in rows(figure)]
     return "\n".join(lines)

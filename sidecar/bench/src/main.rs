@@ -4,12 +4,12 @@
 //! validates, finds duplicates and drops what is not declared; the parsers parse into a tree and write all of it again.
 //! Contenders take turns, so that what else the machine does burdens all alike; the median counts. Prints JSON lines.
 
-use std::fmt::Write;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lawflow_core::{JsonFilter, Limits, Selection};
+use lawflow_bench::{body, declared};
+use lawflow_core::{JsonFilter, Limits};
 
 const TURNS: usize = 25;
 const TURN: Duration = Duration::from_millis(20);
@@ -48,46 +48,6 @@ fn profile(size: usize, fields: usize, rounds: usize) {
         assert!(fed.is_ok() && filter.finish().is_ok(), "a body of the benchmark was refused");
         black_box(&out);
     }
-}
-
-/// An array of records of about `size` bytes in all.
-fn body(size: usize, fields: usize) -> Vec<u8> {
-    let mut found = String::from("[");
-    let mut number = 0_u64;
-    while found.len() < size {
-        if number > 0 {
-            found.push(',');
-        }
-        let members: Vec<String> =
-            (0..fields).map(|field| format!("\"field{field}\":{}", value(field, number))).collect();
-        let _ = write!(found, "{{{}}}", members.join(","));
-        number += 1;
-    }
-    found.push(']');
-    found.into_bytes()
-}
-
-fn value(field: usize, number: u64) -> String {
-    match field % 5 {
-        0 => format!("\"customer-{number:08}\""),
-        1 => format!("{}", number * 37 % 100_000),
-        2 => format!("\"Prinsengracht {number}, 1015 Amsterdam, café \\\"De Kat\\\"\""),
-        3 => format!("{{\"currency\":\"EUR\",\"amount\":{}.{:02}}}", number % 1000, number % 100),
-        _ => {
-            if number.is_multiple_of(2) {
-                "true".to_owned()
-            } else {
-                "null".to_owned()
-            }
-        }
-    }
-}
-
-fn declared(fields: usize) -> Selection {
-    let pointers: Vec<String> = (0..fields.div_ceil(2))
-        .map(|field| if field % 5 == 3 { format!("/*/field{field}/amount") } else { format!("/*/field{field}") })
-        .collect();
-    Selection::new(pointers.iter().map(String::as_str)).unwrap_or_default()
 }
 
 fn measure(body: &[u8], label: &str, fields: usize) {
