@@ -23,7 +23,9 @@ from lawflow.identity.pem import new_private_key
 from lawflow.identity.spiffe import SpiffeId
 from lawflow.mesh import tls
 from lawflow.mesh.envoy import ADS, Resource, socket_address
+from lawflow.mesh.keys import KeyRing
 from lawflow.mesh.passage import passage
+from lawflow.mesh.policy import Terms
 from lawflow.mesh.resources import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, SECRET, resources
 from lawflow.mesh.sidecar import Identity, MeshSettings, Outbound, Placement, sidecar
 from lawflow.model import sidecar as contract
@@ -133,8 +135,8 @@ def _configuration(
     passages = [passage(each) for each in resolve(typed_objects([flow]))]
     service = (NAMESPACE, DESTINATION.service_account, PORT)
     wanted = sidecar(identity, passages, SETTINGS, {service: server_port}, placement)
-    not_after = int(time.time() + _POLICIES_END.total_seconds())
-    found = resources(wanted, SETTINGS, bundle, {service[:2]: (peer_address,)}, not_after)
+    terms = Terms(int(time.time() + _POLICIES_END.total_seconds()), KeyRing(b"", 0))
+    found = resources(wanted, SETTINGS, bundle, {service[:2]: (peer_address,)}, terms)
     return _static(found), wanted.outbound
 
 

@@ -19,16 +19,15 @@ def per_route(rules: Iterable[Rule], *, sources: bool) -> Resource:
 
     Which operations a flow lets through is for the sidecar's module to say; this closes a port whatever becomes of the
     module. ``sources`` says whether the caller's SPIFFE id counts: at the receiver, and not at the sender, which is the
-    caller.
+    caller, so that there the filter is left out where anything is open.
     """
     policies = {
-        rule.flow: {
-            "permissions": [{"any": True}],
-            "principals": [_principal(rule.source) if sources else {"any": True}],
-        }
+        rule.flow: {"permissions": [{"any": True}], "principals": [_principal(rule.source)]}
         for rule in rules
         if rule.operations
     }
+    if policies and not sources:
+        return typed(_HTTP + "RBACPerRoute")
     return typed(_HTTP + "RBACPerRoute", rbac={"rules": {"action": "ALLOW", "policies": policies}})
 
 

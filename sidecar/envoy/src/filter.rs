@@ -8,6 +8,7 @@ use lawflow_core::{Admitted, Direction, Operation, Problem, Refusal, RequestHead
 use crate::abi::raw::HeaderKind;
 use crate::abi::stream::Stream;
 use crate::config::Config;
+use crate::head::{Edits, Head};
 use crate::message::{Message, Stopped};
 
 /// Says what a request is for, from the app to its sidecar and from there to the receiver.
@@ -54,34 +55,30 @@ impl Filter {
 
     pub fn request_headers(&mut self, stream: &mut Stream<'_>, end: bool) -> Pass {
         let config = self.config;
-        let content_type = stream.header(HeaderKind::Request, "content-type");
-        self.is_grpc = content_type.is_some_and(|(value, _)| value.starts_with(GRPC));
-        match admit(config, stream) {
-            Ok(admitted) => {
-                stream.count(config.metrics.admitted, 1);
+        let mut edits = Edits::default();
+        let decided = {
+            let head = Head::read(stream, HeaderKind::Request);
+            self.is_grpc = head.first("content-type").is_some_and(|(value, _)| value.starts_with(GRPC));
+            let peer = if config.policy.is_source() { None } else { stream.peer() };
+            admit(config, &head, peer).map(|admitted| {
                 let admitted = self.admitted.insert(admitted);
-                if admitted.purpose.is_empty() {
-                    stream.remove_header(HeaderKind::Request, PURPOSE);
-                } else {
-                    stream.set_header(HeaderKind::Request, PURPOSE, &admitted.purpose);
-                }
-                if config.policy.is_source() {
-                    stream.set_header(HeaderKind::Request, FLOW, &admitted.flow.name);
-                } else {
-                    stream.remove_header(HeaderKind::Request, FLOW);
-                }
-                stream.note("flow", &admitted.flow.name);
-                stream.note("operation", &admitted.operation.name);
                 let operation = Arc::clone(&admitted.operation);
-                let headed = query(stream, &operation, admitted).and_then(|()| {
+                let passed = subject_and_query(&head, &mut edits, &operation, admitted).and_then(|()| {
                     let subject = admitted.subject.as_deref();
-                    self.request.head(stream, &config.policy, &config.metrics, &operation, subject, end)
+                    self.request.head(&head, &mut edits, &config.policy, &operation, subject, end)
                 });
-                match headed {
-                    Ok(pass) => pass,
-                    Err(refusal) => self.stopped(stream, Direction::Request, Stopped { refusal, has_begun: false }),
-                }
+                tell_peer(&head, &mut edits, config, admitted);
+                passed
+            })
+        };
+        match decided {
+            Ok(Ok(pass)) => {
+                stream.count(config.metrics.admitted, 1);
+                stream.count(config.metrics.headers_dropped, edits.removed() as u64);
+                edits.apply(stream, HeaderKind::Request);
+                pass
             }
+            Ok(Err(refusal)) => self.stopped(stream, Direction::Request, Stopped { refusal, has_begun: false }),
             Err(problem) => self.refuse(stream, &problem),
         }
     }
@@ -111,9 +108,18 @@ impl Filter {
         }
         let config = self.config;
         let Some(admitted) = &self.admitted else { return self.defect(stream) };
+        if admitted.operation.response.is_none() {
+            return Pass::On;
+        }
+        let mut edits = Edits::default();
         let (operation, subject) = (&admitted.operation, admitted.subject.as_deref());
-        match self.response.head(stream, &config.policy, &config.metrics, operation, subject, end) {
-            Ok(pass) => pass,
+        let head = Head::read(stream, HeaderKind::Response);
+        match self.response.head(&head, &mut edits, &config.policy, operation, subject, end) {
+            Ok(pass) => {
+                stream.count(config.metrics.headers_dropped, edits.removed() as u64);
+                edits.apply(stream, HeaderKind::Response);
+                pass
+            }
             Err(refusal) => self.stopped(stream, Direction::Response, Stopped { refusal, has_begun: false }),
         }
     }
@@ -158,8 +164,11 @@ impl Filter {
             return Pass::Stop;
         }
         stream.count(self.config.metrics.defects, 1);
-        let streams = self.admitted.as_ref().is_some_and(|admitted| admitted.operation.stream);
-        if streams { self.reset(stream, "defect") } else { self.refuse(stream, &Problem::defect()) }
+        if self.request.has_begun() || self.response.has_begun() {
+            self.reset(stream, "defect")
+        } else {
+            self.refuse(stream, &Problem::defect())
+        }
     }
 
     fn stopped(&mut self, stream: &mut Stream<'_>, direction: Direction, stopped: Stopped) -> Pass {
@@ -196,35 +205,39 @@ impl Filter {
     }
 }
 
-fn admit(config: &Config, stream: &Stream<'_>) -> Result<Admitted, Problem> {
+fn admit(config: &Config, head: &Head<'_>, peer: Option<&str>) -> Result<Admitted, Problem> {
     let text = |name| {
-        let (value, count) = stream.header(HeaderKind::Request, name)?;
+        let (value, count) = head.first(name)?;
         // Of a header that stands twice nobody knows which is meant, so it means nothing that is declared.
         Some(if count == 1 { std::str::from_utf8(value).unwrap_or_default() } else { "" })
     };
-    let is_source = config.policy.is_source();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
-    let head = RequestHead {
+    let request = RequestHead {
         method: text(":method").unwrap_or_default(),
         path: text(":path").unwrap_or_default(),
         purpose: text(PURPOSE),
-        flow: if is_source { None } else { text(FLOW) },
-        peer: if is_source { None } else { stream.peer() },
+        flow: if config.policy.is_source() { None } else { text(FLOW) },
+        peer,
     };
-    config.policy.admit(&head, now)
+    config.policy.admit(&request, now)
 }
 
-/// Filters the query and finds the data subject where the head names it.
-fn query(stream: &mut Stream<'_>, operation: &Operation, admitted: &mut Admitted) -> Result<(), Refusal> {
+/// Filters the query, and finds the data subject where the head names it.
+fn subject_and_query(
+    head: &Head<'_>,
+    edits: &mut Edits,
+    operation: &Operation,
+    admitted: &mut Admitted,
+) -> Result<(), Refusal> {
     if let SubjectPlace::Header(name) = &operation.subject {
-        admitted.subject = match stream.header(HeaderKind::Request, name) {
+        admitted.subject = match head.first(name) {
             Some((_, count)) if count > 1 => return Err(Refusal::DuplicateName),
             Some((value, _)) => Some(std::str::from_utf8(value).map_err(|_| Refusal::Encoding)?.to_owned()),
             None => None,
         };
     }
     let Some(payload) = &operation.request else { return Ok(()) };
-    let Some((path, _)) = stream.header(HeaderKind::Request, ":path") else { return Ok(()) };
+    let path = head.first(":path").map_or(&b""[..], |(value, _)| value);
     let mut parts = path.splitn(2, |&byte| byte == b'?');
     let (Some(before), Some(query)) = (parts.next(), parts.next()) else { return Ok(()) };
     let mut filtered = [before, b"?"].concat();
@@ -234,7 +247,20 @@ fn query(stream: &mut Stream<'_>, operation: &Operation, admitted: &mut Admitted
         filtered.pop();
     }
     admitted.subject = found.or(admitted.subject.take());
-    let filtered = String::from_utf8(filtered).map_err(|_| Refusal::Encoding)?;
-    stream.set_header(HeaderKind::Request, ":path", &filtered);
+    edits.set(":path", std::str::from_utf8(&filtered).map_err(|_| Refusal::Encoding)?);
     Ok(())
+}
+
+/// Tells the receiver's sidecar which flow a request belongs to and what it is for; its app hears the purpose alone.
+fn tell_peer(head: &Head<'_>, edits: &mut Edits, config: &Config, admitted: &Admitted) {
+    if !admitted.purpose.is_empty() {
+        edits.set(PURPOSE, &admitted.purpose);
+    } else if head.first(PURPOSE).is_some() {
+        edits.remove(PURPOSE);
+    }
+    if config.policy.is_source() {
+        edits.set(FLOW, &admitted.flow.name);
+    } else if head.first(FLOW).is_some() {
+        edits.remove(FLOW);
+    }
 }

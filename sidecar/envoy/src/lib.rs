@@ -6,4 +6,5 @@
 mod abi;
 mod config;
 mod filter;
+mod head;
 mod message;

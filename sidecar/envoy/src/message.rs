@@ -9,6 +9,7 @@ use crate::abi::raw::{BodyKind, HeaderKind};
 use crate::abi::stream::Stream;
 use crate::config::Metrics;
 use crate::filter::Pass;
+use crate::head::{Edits, Head};
 
 /// Why a message does not go on, and whether its sender can still be told.
 #[derive(Clone, Copy)]
@@ -50,44 +51,52 @@ impl Message {
     /// The head: undeclared headers go, and the body's filter is made. `subject` is whom the head names.
     pub fn head(
         &mut self,
-        stream: &mut Stream<'_>,
+        head: &Head<'_>,
+        edits: &mut Edits,
         policy: &Policy,
-        metrics: &Metrics,
         operation: &Arc<Operation>,
         subject: Option<&str>,
         end: bool,
     ) -> Result<Pass, Refusal> {
         let Some(payload) = self.payload(operation) else { return Ok(Pass::On) };
-        let kind = self.headers();
-        let body = if end { None } else { Some(self.body(stream, policy, operation, payload, subject)?) };
-        self.filter_headers(stream, metrics, kind, subject, |direction, name, value| {
-            payload.headers.fate(direction, name, value)
-        })?;
-        let Some(body) = body else {
-            if self.direction == Direction::Response {
+        let direction = self.direction;
+        filter_headers(head, edits, subject, |name, value| payload.headers.fate(direction, name, value))?;
+        if end {
+            if direction == Direction::Response {
                 // To a HEAD, or of a 304: the length of what would have come, before it was filtered.
-                stream.remove_header(kind, CONTENT_LENGTH);
+                edits.remove(CONTENT_LENGTH);
             }
             return Ok(Pass::On);
-        };
-        stream.remove_header(kind, CONTENT_LENGTH);
-        stream.remove_header(kind, CONTENT_ENCODING);
-        if body.is_dropped() {
-            stream.remove_header(kind, CONTENT_TYPE);
         }
-        let is_error = stream.header(kind, ":status").is_some_and(|(status, _)| is_error(status));
+        let status = head.first(":status").map_or(&b""[..], |(value, _)| value);
+        let body = body(head, status, policy, operation, payload, subject)?;
+        if head.first(CONTENT_ENCODING).is_some() {
+            edits.remove(CONTENT_ENCODING);
+        }
+        if body.is_dropped() {
+            edits.remove(CONTENT_TYPE);
+        }
+        let length = head.first(CONTENT_LENGTH).and_then(|(value, _)| std::str::from_utf8(value).ok()?.parse().ok());
         let work = Work {
             body,
-            is_error,
+            is_error: is_error(status),
             operation: Arc::clone(operation),
-            out: Vec::new(),
+            out: Vec::with_capacity(length.unwrap_or(0).min(policy.body_bytes)),
             bytes_in: 0,
             bytes_out: 0,
             microseconds: 0,
         };
         let streams = work.streams();
+        if streams && length.is_some() {
+            edits.remove(CONTENT_LENGTH);
+        }
         self.work = Some(work);
         Ok(if streams { Pass::On } else { Pass::Stop })
+    }
+
+    /// Whether a part of the message may have left, so that its stream can only be broken off.
+    pub fn has_begun(&self) -> bool {
+        self.work.as_ref().is_some_and(Work::streams)
     }
 
     /// A piece of the body, the last one where `end` says so.
@@ -155,92 +164,22 @@ impl Message {
                 Err(refusal) => return Err(work.stopped(refusal)),
             };
             work.bytes_out += work.out.len() as u64;
+            if !work.streams() {
+                // Of a message with trailers Envoy does not know the length.
+                stream.remove_header(headers, CONTENT_LENGTH);
+            }
             if !stream.replace(buffered, 0, &work.out) {
                 return Err(work.stopped(Refusal::Unprotected));
             }
             self.ended(stream, metrics);
         }
-        let fate = |direction, name: &str, value: &[u8]| payload.headers.trailer_fate(direction, name, value);
-        self.filter_headers(stream, metrics, kind, None, fate)
-            .map_err(|refusal| Stopped { refusal, has_begun: true })?;
+        let (mut edits, direction) = (Edits::default(), self.direction);
+        filter_headers(&Head::read(stream, kind), &mut edits, None, |name, value| {
+            payload.headers.trailer_fate(direction, name, value)
+        })
+        .map_err(|refusal| Stopped { refusal, has_begun: true })?;
+        edits.apply(stream, kind);
         Ok(found)
-    }
-
-    fn body(
-        &self,
-        stream: &Stream<'_>,
-        policy: &Policy,
-        operation: &Operation,
-        payload: &Payload,
-        subject: Option<&str>,
-    ) -> Result<Body, Refusal> {
-        let kind = self.headers();
-        let value = |name| stream.header(kind, name);
-        let content_type = match value(CONTENT_TYPE) {
-            // Receivers differ in which of several they believe.
-            Some((_, count)) if count > 1 => return Err(Refusal::ContentType),
-            found => found.map(|(value, _)| value),
-        };
-        let content_encoding = match value(CONTENT_ENCODING) {
-            Some((_, count)) if count > 1 => return Err(Refusal::ContentEncoding),
-            found => found.map(|(value, _)| value),
-        };
-        let head = BodyHead { content_type, content_encoding, subject };
-        let status = value(":status").map_or(&b""[..], |(value, _)| value);
-        match status {
-            b"206" => return Err(Refusal::Truncated),
-            // No request asks for another protocol, in which nothing could be told.
-            b"101" => return Err(Refusal::ContentType),
-            _ => {}
-        }
-        let (message, most) = (payload.message.as_ref(), policy.body_bytes);
-        match Body::new(&payload.fields, message, &head, policy.limits, most, operation.stream) {
-            Err(_) if is_error(status) => Ok(Body::dropped()),
-            made => made,
-        }
-    }
-
-    fn filter_headers<'f>(
-        &self,
-        stream: &mut Stream<'_>,
-        metrics: &Metrics,
-        kind: HeaderKind,
-        subject: Option<&str>,
-        fate: impl Fn(Direction, &str, &[u8]) -> HeaderFate<'f>,
-    ) -> Result<(), Refusal> {
-        let mut changed: Vec<(String, Option<String>)> = Vec::new();
-        for (name, value) in stream.headers(kind) {
-            // Envoy lets no other names in.
-            let name = std::str::from_utf8(name).map_err(|_| Refusal::Encoding)?;
-            let text = || std::str::from_utf8(value).map_err(|_| Refusal::Encoding);
-            let left = match fate(self.direction, name, value) {
-                HeaderFate::Passes => continue,
-                HeaderFate::Dropped => None,
-                HeaderFate::Becomes(left) => Some(left),
-                HeaderFate::Protected(protection) => Some(protection.protect(text()?, subject)?),
-                HeaderFate::Refused(refusal) => return Err(refusal),
-            };
-            match (changed.iter_mut().find(|each| each.0 == name), left) {
-                // Several values of one header are one list (RFC 9110, section 5.3).
-                (Some((_, Some(values))), Some(left)) => {
-                    values.push_str(", ");
-                    values.push_str(&left);
-                }
-                (Some((_, values)), Some(left)) => *values = Some(left),
-                (Some(_), None) => {}
-                (None, left) => changed.push((name.to_owned(), left)),
-            }
-        }
-        let dropped = changed.iter().filter(|(_, left)| left.is_none()).count();
-        stream.count(metrics.headers_dropped, dropped as u64);
-        for (name, left) in &changed {
-            match left {
-                Some(value) if stream.header(kind, name) == Some((value.as_bytes(), 1)) => {}
-                Some(value) => stream.set_header(kind, name, value),
-                None => stream.remove_header(kind, name),
-            }
-        }
-        Ok(())
     }
 
     fn ended(&mut self, stream: &mut Stream<'_>, metrics: &Metrics) {
@@ -271,6 +210,67 @@ impl Message {
             Direction::Response => BodyKind::ReceivedResponse,
         }
     }
+}
+
+/// The filter of a body, by what the head says of it.
+fn body(
+    head: &Head<'_>,
+    status: &[u8],
+    policy: &Policy,
+    operation: &Operation,
+    payload: &Payload,
+    subject: Option<&str>,
+) -> Result<Body, Refusal> {
+    let only = |name, refusal| match head.first(name) {
+        // Receivers differ in which of several they believe.
+        Some((_, count)) if count > 1 => Err(refusal),
+        found => Ok(found.map(|(value, _)| value)),
+    };
+    let content_type = only(CONTENT_TYPE, Refusal::ContentType)?;
+    let content_encoding = only(CONTENT_ENCODING, Refusal::ContentEncoding)?;
+    let head = BodyHead { content_type, content_encoding, subject };
+    match status {
+        b"206" => return Err(Refusal::Truncated),
+        // No request asks for another protocol, in which nothing could be told.
+        b"101" => return Err(Refusal::ContentType),
+        _ => {}
+    }
+    let (message, most) = (payload.message.as_ref(), policy.body_bytes);
+    match Body::new(&payload.fields, message, &head, policy.limits, most, operation.stream) {
+        Err(_) if is_error(status) => Ok(Body::dropped()),
+        made => made,
+    }
+}
+
+/// Notes what becomes of each header.
+fn filter_headers<'f>(
+    head: &Head<'_>,
+    edits: &mut Edits,
+    subject: Option<&str>,
+    fate: impl Fn(&str, &[u8]) -> HeaderFate<'f>,
+) -> Result<(), Refusal> {
+    for (name, value) in head.iter() {
+        let left = match fate(name, value) {
+            HeaderFate::Passes => continue,
+            HeaderFate::Dropped => {
+                if !edits.holds(name) {
+                    edits.remove(name);
+                }
+                continue;
+            }
+            HeaderFate::Refused(refusal) => return Err(refusal),
+            HeaderFate::Becomes(left) => left,
+            HeaderFate::Protected(protection) => {
+                let value = std::str::from_utf8(value).map_err(|_| Refusal::Encoding)?;
+                protection.protect(value, subject)?
+            }
+        };
+        let is_as_it_was = left.as_bytes() == value && head.first(name).is_some_and(|(_, count)| count == 1);
+        if !is_as_it_was && !edits.extend(name, &left) {
+            edits.set(name, &left);
+        }
+    }
+    Ok(())
 }
 
 impl Work {

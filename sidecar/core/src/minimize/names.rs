@@ -47,10 +47,14 @@ impl Outline {
     /// Who sends names that collide costs a comparison more.
     #[inline]
     fn slot(self, slots: usize) -> usize {
-        let mixed = (self.first ^ self.last.rotate_left(29) ^ (self.length as u64) << 56).wrapping_mul(GOLDEN);
-        #[allow(clippy::cast_possible_truncation)] // the upper half is what is well mixed
-        let upper = (mixed >> 32) as usize;
-        upper & (slots - 1)
+        let word = self.first ^ self.last.rotate_left(29) ^ (self.length as u64) << 56;
+        // A bit of a product depends on those below it alone, so that the upper half has to be folded onto the lower.
+        let product = u128::from(word) * u128::from(GOLDEN);
+        #[allow(clippy::cast_possible_truncation)] // both halves
+        let mixed = product as u64 ^ (product >> 64) as u64;
+        #[allow(clippy::cast_possible_truncation)] // the lowest bits are asked for
+        let slot = mixed as usize & (slots - 1);
+        slot
     }
 }
 
@@ -110,6 +114,13 @@ mod tests {
             assert_eq!(get(&names, format!("{text}x").as_bytes()), None);
         }
         assert_eq!(get(&names, b""), None);
+    }
+
+    #[test]
+    fn names_that_differ_in_their_last_byte_lie_apart() {
+        let slots: std::collections::HashSet<usize> =
+            (0..10).map(|number| Outline::of(format!("field{number}").as_bytes()).slot(256)).collect();
+        assert!(slots.len() > 7, "{slots:?}");
     }
 
     #[test]

@@ -101,14 +101,6 @@ unsafe extern "C" {
         label_count: usize,
         value: u64,
     ) -> u32;
-    pub fn envoy_dynamic_module_callback_http_get_header(
-        filter: FilterPointer,
-        kind: HeaderKind,
-        name: Buffer,
-        value: *mut Buffer,
-        index: usize,
-        count: *mut usize,
-    ) -> bool;
     pub fn envoy_dynamic_module_callback_http_get_headers_size(filter: FilterPointer, kind: HeaderKind) -> usize;
     pub fn envoy_dynamic_module_callback_http_get_headers(
         filter: FilterPointer,

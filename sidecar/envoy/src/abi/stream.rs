@@ -22,23 +22,6 @@ impl Stream<'_> {
         Self { filter, hook: PhantomData }
     }
 
-    /// The first value of a header, and how many there are.
-    pub fn header(&self, kind: HeaderKind, name: &str) -> Option<(&[u8], usize)> {
-        let (mut value, mut count) = (Buffer::EMPTY, 0);
-        // SAFETY: the pointers are valid for the call; Envoy copies nothing of `name`.
-        let found = unsafe {
-            raw::envoy_dynamic_module_callback_http_get_header(
-                self.filter,
-                kind,
-                Buffer::of(name.as_bytes()),
-                &raw mut value,
-                0,
-                &raw mut count,
-            )
-        };
-        (found && count > 0).then(|| (self.bytes(value), count))
-    }
-
     /// All headers as names and values.
     pub fn headers(&self, kind: HeaderKind) -> Vec<(&[u8], &[u8])> {
         // SAFETY: the filter is alive.
