@@ -54,8 +54,12 @@ def extension_configuration(port: PeerPort, direction: Direction, enforced_by: s
 
 def policy(port: PeerPort, direction: Direction, enforced_by: str, terms: Terms) -> dict[str, Any]:
     """The policy of one port at the sender (``outbound``) or the receiver (``inbound``)."""
+    descriptor_sets = {
+        f"{rule.flow}/{each.name}": each.data for rule in port.open_rules for each in rule.descriptor_sets
+    }
     return {
         "schema": SCHEMA,
+        **({"descriptorSets": descriptor_sets} if descriptor_sets else {}),
         "port": port.name,
         "enforcedBy": enforced_by,
         "peer": "own" if direction == "outbound" else "certified",
@@ -91,10 +95,10 @@ def _operation(operation: Operation, rule: Rule, sides: "_Sides", recipient: str
     if operation.subject is not None and operation.subject.location != "none":
         found["subject"] = {"in": operation.subject.location, "name": operation.subject.name}
     for part in sides.exported:
-        found[part] = _payload(getattr(operation, part), changes=True)
+        found[part] = _payload(getattr(operation, part), rule, changes=True)
     if operation.verify == "full":
         for part in sides.imported:
-            found[part] = _payload(getattr(operation, part), changes=False)
+            found[part] = _payload(getattr(operation, part), rule, changes=False)
     if usages := sorted({usage for part in sides.exported for usage in _usages(getattr(operation, part))}):
         found["keys"] = [keys.key(usage, recipient, purposes) for usage in usages]
     return found
@@ -124,14 +128,25 @@ def _usages(payload: Payload | None) -> list[Usage]:
     return [usage for usage in usages if usage in asked]
 
 
-def _payload(payload: Payload | None, *, changes: bool) -> dict[str, Any]:
+def _payload(payload: Payload | None, rule: Rule, *, changes: bool) -> dict[str, Any]:
     """What may pass; ``changes`` says whether values are changed here, or have been by the side that sent them."""
     payload = payload or Payload()
     return {
+        **_message(payload, rule),
         "fields": [{"pointer": field.pointer, **_protect(field, changes)} for field in payload.fields],
         "headers": [{"name": each.name, **_protect(each, changes)} for each in payload.headers],
         "query": [{"name": each.name, **_protect(each, changes)} for each in payload.query],
     }
+
+
+def _message(payload: Payload, rule: Rule) -> dict[str, Any]:
+    """The message that pointers reach into. Raises ValueError where the flow does not describe it."""
+    message = payload.message
+    if message is None:
+        return {}
+    if message.descriptor_set not in {each.name for each in rule.descriptor_sets}:
+        raise ValueError(f"its descriptorSets have none that is named {message.descriptor_set}")
+    return {"message": {"descriptorSet": f"{rule.flow}/{message.descriptor_set}", "name": message.name}}
 
 
 def _protect(rule: FieldRule | Parameter, changes: bool) -> dict[str, str]:

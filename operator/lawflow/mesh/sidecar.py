@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lawflow.model.dataflow import DescriptorSet
 from lawflow.model.loopback import CLUSTER_DOMAIN, loopback_destinations
 from lawflow.model.operation import Operation
 from lawflow.model.peer import HTTPS_PORT, ExternalDestination, ServiceDestination
@@ -76,6 +77,7 @@ class Rule:
     """Those of operations that name none."""
     closed: str = ""
     not_after: int | None = None
+    descriptor_sets: tuple[DescriptorSet, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,7 @@ def _port(service: ServicePort, passages: list[Passage], settings: MeshSettings)
             tuple(each.purpose for each in passage.flow.flow.spec.purposes),
             passage.closed or _contradiction(passage.flow, passages[0].flow),
             passage.not_after,
+            passage.flow.flow.spec.descriptor_sets,
         )
         for passage in passages
     )

@@ -9,6 +9,7 @@ from lawflow.model.base import (
     Countries,
     CustomResource,
     Duration,
+    Label,
     Law,
     Model,
     ObjectReference,
@@ -156,6 +157,18 @@ class Ledger(Model):
     )
 
 
+class DescriptorSet(Model):
+    """Descriptions of protocol buffers, by which their fields are told."""
+
+    name: Label = Field(description="Name that operations refer to.")
+    data: str = Field(
+        max_length=524_288,
+        pattern=r"^[A-Za-z0-9+/]*={0,2}$",
+        description="A google.protobuf.FileDescriptorSet with all imports in Base64, as `protoc --include_imports "
+        "--descriptor_set_out` or `buf build --as-file-descriptor-set` write it.",
+    )
+
+
 class DataFlowSpec(Model):
     """What the flow is, why it is lawful, and what may pass."""
 
@@ -171,6 +184,9 @@ class DataFlowSpec(Model):
     purposes: Annotated[tuple[Purpose, ...], Field(max_length=16)] = Field((), description="What the data are for.")
     operations: Annotated[tuple[Operation, ...], Field(max_length=64)] = Field(
         (), description="The calls that may be made, and their fields; nothing else passes."
+    )
+    descriptor_sets: Annotated[tuple[DescriptorSet, ...], Field(max_length=8)] = Field(
+        (), description="Descriptions of the protocol buffers that operations carry."
     )
     retention: Retention | None = Field(None, description="How long the recipient keeps the data.")
     transfers: Annotated[tuple[Transfer, ...], Field(max_length=16)] = Field(

@@ -42,8 +42,20 @@ class Parameter(Model):
     )
 
 
+class Message(Model):
+    """The protocol buffer that a body holds, one or, with gRPC, a row of them."""
+
+    descriptor_set: Label = Field(description="Name among the flow's descriptorSets.")
+    name: str = Field(min_length=1, max_length=512, description="Full name of the message, e.g. shop.v1.Order.")
+
+
 class Payload(Model):
     """What one direction of an operation may carry."""
+
+    message: Message | None = Field(
+        None,
+        description="What pointers reach into where bodies are protocol buffers or gRPC; JSON by default.",
+    )
 
     fields: Annotated[tuple[FieldRule, ...], Field(max_length=256)] = Field((), description="Fields of the body.")
     headers: Annotated[tuple[Parameter, ...], Field(max_length=64)] = Field((), description="Headers that may pass.")
