@@ -111,6 +111,8 @@ impl Message {
         let start = Instant::now();
         let (mut length, mut fed) = (0, Ok(()));
         for chunk in stream.chunks(received) {
+            #[cfg(feature = "defect")]
+            assert!(!chunk.starts_with(b"defect"), "a defect was asked for: {}", String::from_utf8_lossy(chunk));
             length += chunk.len();
             fed = fed.and_then(|()| work.body.feed(chunk, &mut work.out));
         }
