@@ -258,7 +258,7 @@ fn tell_peer(head: &Head<'_>, edits: &mut Edits, config: &Config, admitted: &Adm
     } else if head.first(PURPOSE).is_some() {
         edits.remove(PURPOSE);
     }
-    if config.policy.is_source() {
+    if config.policy.is_source() && config.policy.has_several_flows() {
         edits.set(FLOW, &admitted.flow.name);
     } else if head.first(FLOW).is_some() {
         edits.remove(FLOW);

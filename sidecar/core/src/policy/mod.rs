@@ -134,6 +134,12 @@ impl Policy {
         })
     }
 
+    /// Whether more than one flow leads here, so that the receiver has to be told which one a request was found in.
+    #[must_use]
+    pub fn has_several_flows(&self) -> bool {
+        self.flows.len() > 1
+    }
+
     /// Whether requests come from the workload itself, so that this side says what they are for.
     #[must_use]
     pub fn is_source(&self) -> bool {

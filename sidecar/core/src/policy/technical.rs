@@ -71,6 +71,16 @@ const DIGITS: usize = 10;
 /// Bytes of the longest name of a flow or purpose: both are written in resources of Kubernetes.
 const CHECKED: usize = 1024;
 
+/// Whether a header is one of those that nearly every message has, in a form that nothing has to be done to.
+pub fn is_common(name: &str, value: &[u8]) -> bool {
+    match name {
+        "content-length" => (1..=DIGITS).contains(&value.len()) && value.iter().all(u8::is_ascii_digit),
+        "content-type" => value == b"application/json",
+        "transfer-encoding" => value == b"chunked",
+        _ => false,
+    }
+}
+
 /// What leaves of the value of an undeclared header; `None` where the header is dropped.
 pub fn value(direction: Direction, name: &str, value: &[u8]) -> Option<String> {
     let rules = if direction == Direction::Request { REQUEST } else { RESPONSE };
@@ -229,6 +239,19 @@ mod tests {
     #[test]
     fn the_lists_are_sorted_so_that_names_are_found_in_them() {
         assert!(REQUEST.is_sorted_by_key(|(name, _)| name) && RESPONSE.is_sorted_by_key(|(name, _)| name));
+    }
+
+    #[test]
+    fn what_is_common_passes_as_the_rules_would_have_it() {
+        for (name, text) in
+            [("content-length", "12"), ("content-type", "application/json"), ("transfer-encoding", "chunked")]
+        {
+            assert!(is_common(name, text.as_bytes()));
+            assert_eq!(request(name, text).as_deref(), Some(text));
+            assert_eq!(response(name, text).as_deref(), Some(text));
+        }
+        assert!(!is_common("content-length", b"") && !is_common("content-length", b"12345678901"));
+        assert!(!is_common("content-type", b"application/json; jane"));
     }
 
     #[test]
