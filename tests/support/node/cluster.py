@@ -25,7 +25,7 @@ from tests.support.cluster import Cluster, Object
 from tests.support.node import configuration, dns, oci
 from tests.support.node.keeper import KEEP, PLAN_FILE
 from tests.support.node.plan import ADDRESS, NAME, Component, Plan
-from tests.support.node.programs import Programs, programs
+from tests.support.node.programs import programs
 from tests.support.unavailable import UnavailableError
 from tests.support.waiting import eventually
 

@@ -47,27 +47,15 @@ class Init:
         loop.add_reader(sys.stdin, self._end, "the keeper let go")
         server = await asyncio.start_server(self._pass_on, sock=self._listening)
         started = asyncio.create_task(self._start())
-        await asyncio.wait([started, self._ended], return_when=asyncio.FIRST_COMPLETED)
-        if not started.done():
-            started.cancel()
-        elif error := started.exception():
-            self._end(str(error))
+        started.add_done_callback(self._end_where_it_failed)
         self.report(failed=await self._ended)
+        started.cancel()
         server.close()
 
     async def _start(self) -> None:
         for component in self._plan.components:
             began = time.monotonic()
-            log = self._plan.directory / f"{component.name}.log"
-            with log.open("ab") as output:
-                process = subprocess.Popen(
-                    component.command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env={"HOME": str(self._plan.directory), "PATH": self._plan.path},
-                    start_new_session=True,
-                )
+            process = self._launch(component)
             self._kept.append(process)
             self._running[process.pid] = component
             if component.ready:
@@ -76,6 +64,17 @@ class Init:
             else:
                 self.report(step=f"{component.name} started")
         self.report(ready=True)
+
+    def _launch(self, component: Component) -> subprocess.Popen[bytes]:
+        with (self._plan.directory / f"{component.name}.log").open("ab") as output:
+            return subprocess.Popen(
+                component.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={"HOME": str(self._plan.directory), "PATH": self._plan.path},
+                start_new_session=True,
+            )
 
     async def _answers(self, component: Component, deadline: float) -> None:
         while not await asyncio.to_thread(_looks_ready, component.ready, self._plan.authority):
@@ -90,6 +89,10 @@ class Init:
                 pid, status = found
                 if component := self._running.pop(pid, None):
                     self._end(self._described(component, f"ended with {os.waitstatus_to_exitcode(status)}"))
+
+    def _end_where_it_failed(self, started: asyncio.Task[None]) -> None:
+        if not started.cancelled() and (error := started.exception()):
+            self._end(str(error))
 
     def _end(self, reason: str) -> None:
         if not self._ended.done():

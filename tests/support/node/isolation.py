@@ -88,7 +88,7 @@ def main(plan_file: str) -> None:
     """Isolate, and go on as the first process of a process namespace."""
     isolate(Plan.read(Path(plan_file)).directory)
     first = [sys.executable, "-m", "tests.support.node.init", *sys.argv[1:]]
-    os.execvp("unshare", ["unshare", "--pid", "--fork", "--kill-child", *first])  # noqa: S606, S607
+    os.execvp("unshare", ["unshare", "--pid", "--fork", "--kill-child", *first])
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def _start(directory: Path, made: list[Path], listening: int, report: int) -> su
         ["unshare", "--mount", "--net", "--uts", "--ipc", "--cgroup", *isolation],
         stdin=subprocess.PIPE,
         pass_fds=(listening, report),
-        preexec_fn=lambda: cgroups.join(made),  # noqa: PLW1509 - this process has one thread
+        preexec_fn=lambda: cgroups.join(made),
     )
 
 
