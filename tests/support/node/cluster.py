@@ -245,6 +245,7 @@ class NodeCluster(Cluster):
                     f"--kubelet-certificate-authority={authority.certificate}",
                     f"--kubelet-client-certificate={to_kubelets.certificate}",
                     f"--kubelet-client-key={to_kubelets.key}",
+                    "--kubelet-preferred-address-types=InternalIP",
                 ],
                 f"https://127.0.0.1:{self._port}/readyz",
             ),
