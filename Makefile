@@ -12,10 +12,10 @@ MODULE := $(NATIVE)/liblawflow_sidecar.so
 WITH_CARGO = command -v cargo >/dev/null || { echo "skipped: the crates in sidecar/ need cargo (https://rustup.rs)" >&2; test "$${CI:-}" != true; exit; };
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit rust modules lint format generate manifest wheel lock soak kind bench tools clean
+.PHONY: help demo test unit rust modules lint format generate manifest wheel lock soak kind cluster cluster-down bench tools clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: .venv/installed $(MODULE) ## two services, one lawful flow, real Envoys, certificates rotating under load; ends within a minute
 	$(BIN)/lawflow demo
@@ -66,6 +66,12 @@ soak: .venv/installed tools $(MODULE) ## the long runs: 100,000 reviews, a minut
 
 kind: .venv/installed ## the cluster tier on kind, with a kubelet and a scheduler; needs Docker
 	$(BIN)/python -m tests.support.kind
+
+cluster: .venv/installed ## a real one-node Kubernetes; needs Docker, or Linux and root; prints its KUBECONFIG
+	@$(BIN)/python -m tests.support.node up
+
+cluster-down: .venv/installed ## end it, and remove every trace
+	@$(BIN)/python -m tests.support.node down
 
 bench: .venv/installed tools $(MODULE) ## measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench.run

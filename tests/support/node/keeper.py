@@ -52,7 +52,7 @@ def keep(lock: Path, directory: Path, listening: int, report: int) -> None:
                 child.wait()
             cgroups.remove(made)
             _remove(directory)
-            held.truncate(0)
+            lock.unlink(missing_ok=True)
 
 
 def remove_leftovers(directory: Path) -> None:
