@@ -4,6 +4,7 @@
 their compressed sizes. Exit 0; 1 where they cannot be built here.
 """
 
+import platform
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from lawflow.model.sidecar import USER_ID
 from lawflow.standalone.envoy import EnvoyError, envoy_binary, module_directory
 
 ROOT = GO_MODULES.parent
-RECIPE = tuple(Path(path).read_bytes() for path in (__file__, oci.__file__, debian.__file__))
+RECIPE = tuple(Path(path).read_bytes() for path in (__file__, oci.__file__))
+"""A change of how images are made makes new ones."""
 MODULES_IN_IMAGE = "usr/lib/lawflow"
 NEEDLESS = (
     "bin", "sbin", "etc", "var", "usr/sbin", "usr/share/doc", "usr/share/man", "usr/share/lintian", "usr/share/locale",
@@ -43,29 +45,23 @@ class Built:
 def operator() -> Built:
     """The operator's image, ``lawflow/operator``: a virtual environment of the locked packages and the wheel."""
     base, wheel = python_base(), _wheel()
-    lock = ROOT / "requirements.runtime.lock"
+    dependencies = _dependencies(base)
 
     def build(into: Path) -> None:
-        site = into / "root" / "opt" / "lawflow" / "lib" / _python(base).name / "site-packages"
-        site.mkdir(parents=True)
-        newest = _python(base).name.removeprefix("python")
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-               f"--target={site}", "--no-compile", "--only-binary=:all:", f"--python-version={newest}"]  # fmt: skip
-        _run(*pip, *_platforms(), "--require-hashes", f"--requirement={lock}")
-        _run(*pip, "--no-index", str(wheel))
-        shutil.rmtree(site / "bin", ignore_errors=True)
-        _virtual_environment(into / "root" / "opt" / "lawflow")
-        _compile(base, into / "root")
+        root = into / "root"
+        _pip(base, root, "--no-index", str(wheel))
+        _virtual_environment(root / "opt" / "lawflow")
+        _compile(base, root)
         image = oci.Image(
             f"docker.io/lawflow/operator:{__version__}",
-            [base, into / "root"],
+            [base, dependencies, root],
             ["/opt/lawflow/bin/lawflow"],
             environment={"PATH": "/opt/lawflow/bin:/usr/bin", "PYTHONUNBUFFERED": "1"},
             labels=_labels("lawflow"),
         )
         _keep(image, into)
 
-    key = digest(base.name.encode(), lock.read_bytes(), wheel.read_bytes(), *RECIPE)
+    key = digest(dependencies.name.encode(), wheel.read_bytes(), *RECIPE)
     return _built(kept(f"image-operator-{key}", "building the operator's image", build))
 
 
@@ -130,6 +126,29 @@ def _base(*packages: str) -> Path:
     return kept(name, f"assembling a base image of {', '.join(packages)}", build)
 
 
+def _dependencies(base: Path) -> Path:
+    lock = ROOT / "requirements.runtime.lock"
+
+    def build(into: Path) -> None:
+        _pip(base, into, "--require-hashes", f"--requirement={lock}")
+        _compile(base, into)
+
+    key = digest(base.name.encode(), lock.read_bytes(), *RECIPE)
+    return kept(f"dependencies-{key}", "installing the operator's locked dependencies into a folder", build)
+
+
+def _pip(base: Path, root: Path, *what: str) -> None:
+    """Installs packages for the image's Python, whatever Python this is, where a virtual environment has them."""
+    python = _python(base).name
+    site = root / "opt" / "lawflow" / "lib" / python / "site-packages"
+    _run(
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"),
+        *(f"--target={site}", "--no-compile", "--only-binary=:all:"),
+        *(f"--python-version={python.removeprefix('python')}", *_platforms(), *what),
+    )
+    shutil.rmtree(site / "bin", ignore_errors=True)  # scripts that name this machine's Python
+
+
 def _python(base: Path) -> Path:
     """The folder of the base's standard library."""
     return next(path.parent for path in base.glob("usr/lib/python3.*/os.py"))
@@ -152,21 +171,12 @@ def _virtual_environment(directory: Path) -> None:
     (directory / "bin").mkdir()
     (directory / "bin" / "python").symlink_to("/usr/bin/python3")
     script = directory / "bin" / "lawflow"
-    script.write_text(
-        "#!/opt/lawflow/bin/python\nimport sys\nfrom lawflow.cli.main import main\n\nsys.exit(main())\n"
-    )
+    script.write_text("#!/opt/lawflow/bin/python\nimport sys\nfrom lawflow.cli.main import main\n\nsys.exit(main())\n")
     script.chmod(0o755)
 
 
 def _platforms() -> list[str]:
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}[oci.ARCHITECTURES[_machine()]]
-    return [f"--platform=manylinux{which}_{machine}" for which in ("2014", "_2_17", "_2_28", "_2_34")]
-
-
-def _machine() -> str:
-    import platform
-
-    return platform.machine()
+    return [f"--platform=manylinux{which}_{platform.machine()}" for which in ("2014", "_2_17", "_2_28", "_2_34")]
 
 
 def _wheel() -> Path:
