@@ -12,7 +12,7 @@ MODULE := $(NATIVE)/liblawflow_sidecar.so
 WITH_CARGO = command -v cargo >/dev/null || { echo "skipped: the crates in sidecar/ need cargo (https://rustup.rs)" >&2; test "$${CI:-}" != true; exit; };
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit rust modules lint format generate manifest wheel lock soak kind cluster cluster-down bench tools clean
+.PHONY: help demo test unit rust modules lint format generate manifest wheel lock soak kind cluster cluster-down e2e images bench tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -72,6 +72,12 @@ cluster: .venv/installed ## a real one-node Kubernetes; needs Docker, or Linux a
 
 cluster-down: .venv/installed ## end it, and remove every trace
 	@$(BIN)/python -m tests.support.node down
+
+e2e: .venv/installed tools $(MODULE) ## the end-to-end tests on a node of their own; needs Linux and root
+	$(BIN)/pytest -m e2e
+
+images: .venv/installed $(MODULE) ## both images as OCI archives in dist/images, without a container engine
+	@$(BIN)/python -m tests.support.node.images dist/images
 
 bench: .venv/installed tools $(MODULE) ## measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench.run

