@@ -225,7 +225,7 @@ class NodeCluster(Cluster):
                 "etcd",
                 [
                     str(made.control_plane.etcd),
-                    *component_flags.etcd(directory / "etcd", etcd, "http://127.0.0.1:2380"),
+                    *component_flags.etcd(Path("/var/lib/etcd"), etcd, "http://127.0.0.1:2380"),
                 ],
                 f"{etcd}/readyz",
             ),

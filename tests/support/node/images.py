@@ -97,7 +97,7 @@ def sidecar() -> Built:
 
 def python_base() -> Path:
     """A root file system with Debian's Python and nothing that Python does not need."""
-    return _base("python3-minimal", "libpython3-stdlib")
+    return _base("python3-minimal", "libpython3-stdlib", "libstdc++6")  # the last one is for grpcio
 
 
 def _base(*packages: str) -> Path:

@@ -2,7 +2,7 @@
 
 Run as a program within new mount, network, host name, IPC and cgroup namespaces; goes on as tests.support.node.init
 in a process namespace as well. Nothing done here is seen from outside: mounts are private, folders that a node writes
-to lie in the node's own directory, and kernel settings that know no namespace are covered by plain files, so that a
+to lie in memory, and kernel settings that know no namespace are covered by plain files, so that a
 kubelet that sets them sets nothing.
 """
 
@@ -12,10 +12,13 @@ import sys
 from pathlib import Path
 
 from tests.support.node import cgroups
-from tests.support.node.plan import ADDRESS, NAME, Plan
+from tests.support.node.plan import ADDRESS, NAME
 
-OWN_FOLDERS = ("/var/lib", "/var/log")
-"""Where kubelet, containerd and CNI plugins keep their files, some at paths that cannot be chosen."""
+OWN_FOLDERS = ("/var/lib", "/var/log", "/run")
+"""Where etcd, kubelet, containerd and CNI plugins keep their files, some at paths that cannot be chosen.
+
+In memory: what a node wrote is gone with it at once, where removing as many files from a disk can take half a minute.
+"""
 HOST_SETTINGS = (
     "vm/overcommit_memory",
     "vm/panic_on_oom",
@@ -27,14 +30,11 @@ HOST_SETTINGS = (
 """What a kubelet sets at its start for the whole machine, below /proc/sys."""
 
 
-def isolate(directory: Path) -> None:
+def isolate() -> None:
     """Everything but the process namespace."""
     _run("mount", "--make-rprivate", "/")
     for folder in OWN_FOLDERS:
-        own = directory / folder.strip("/")
-        own.mkdir(parents=True)
-        _run("mount", "--bind", str(own), folder)
-    _run("mount", "-t", "tmpfs", "tmpfs", "/run", "-o", "mode=755")
+        _run("mount", "-t", "tmpfs", "tmpfs", folder, "-o", "mode=755")
     _run("mount", "-t", "sysfs", "sysfs", "/sys")
     _mount_cgroups()
     _run("hostname", NAME)
@@ -84,12 +84,12 @@ def _run(*command: str) -> None:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
 
 
-def main(plan_file: str) -> None:
+def main(arguments: list[str]) -> None:
     """Isolate, and go on as the first process of a process namespace."""
-    isolate(Plan.read(Path(plan_file)).directory)
-    first = [sys.executable, "-m", "tests.support.node.init", *sys.argv[1:]]
+    isolate()
+    first = [sys.executable, "-m", "tests.support.node.init", *arguments]
     os.execvp("unshare", ["unshare", "--pid", "--fork", "--kill-child", *first])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])
