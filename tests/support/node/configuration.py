@@ -97,7 +97,7 @@ def proxy(kubeconfig: Path) -> str:
 def dns(kubeconfig: Path) -> str:
     """A Corefile: names of the cluster, and no others."""
     return f"""\
-.:53 {{
+cluster.local:53 in-addr.arpa:53 {{
     bind {ADDRESS}
     errors
     ready 127.0.0.1:8181
@@ -105,6 +105,9 @@ def dns(kubeconfig: Path) -> str:
         kubeconfig {kubeconfig}
         ttl 5
     }}
+}}
+.:53 {{
+    bind {ADDRESS}
     template ANY ANY . {{
         rcode NXDOMAIN
     }}
