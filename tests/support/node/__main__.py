@@ -43,7 +43,6 @@ def up() -> None:
             _tell("a cluster is up already; `make cluster-down` ends it", directory)
             return
         remove_leftovers(directory)
-        directory.mkdir()
     _say(
         "starting a Kubernetes node in namespaces of its own; this machine's network, mounts and rules stay as they are"
     )

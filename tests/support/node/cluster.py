@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 import pytest
 from tests.support import component_flags
@@ -23,7 +24,7 @@ from tests.support.authority import Authority, KeyPair
 from tests.support.builds import GO_MODULES, cache
 from tests.support.cluster import Cluster, Object
 from tests.support.node import configuration, dns, oci
-from tests.support.node.keeper import KEEP, PLAN_FILE
+from tests.support.node.keeper import KEEP, PLAN_FILE, START
 from tests.support.node.plan import ADDRESS, NAME, Component, Plan
 from tests.support.node.programs import programs
 from tests.support.unavailable import UnavailableError
@@ -52,23 +53,28 @@ class NodeCluster(Cluster):
     """
 
     def __init__(self, directory: Path, lock: Path, say: Callable[[str], None]) -> None:
-        """Starts everything in an empty directory; the keeper holds ``lock`` meanwhile. Needs root."""
-        self._began, self._say_to = time.monotonic(), say
+        """Starts everything in a directory that is not there yet; the keeper holds ``lock`` meanwhile. Needs root."""
         self._programs = programs()
-        self._began = time.monotonic()  # a build does not count
+        self._began, self._say_to = time.monotonic(), say
+        self._directory = directory
         self._keeper: subprocess.Popen[bytes] | None = None
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._port: int = self._listening.getsockname()[1]
         try:
-            self._authority = Authority(directory, "ca")
-            connection = {
-                "server": f"https://127.0.0.1:{self._port}",
-                "certificate-authority-data": self._authority.bundle(),
-            }
-            administrator = self._authority.client("admin", ["system:masters"])
-            super().__init__(directory, connection, _user_entry(administrator))
-            self._write_configuration()
-            self._follow(self._start(lock))
+            with os.fdopen(self._start_keeper(lock)) as reports:
+                self._follow(reports, until="a folder")
+                self._authority = Authority(directory, "ca")
+                connection = {
+                    "server": f"https://127.0.0.1:{self._port}",
+                    "certificate-authority-data": self._authority.bundle(),
+                }
+                administrator = self._authority.client("admin", ["system:masters"])
+                super().__init__(directory, connection, _user_entry(administrator))
+                self._write_configuration()
+                self._order(START)
+                self._follow(reports, until="kube-apiserver")
+                self.kubectl("apply", "--server-side", "--filename=-", input=dns.objects())
+                self._follow(reports, until="coredns")
             self._settle()
         except BaseException:
             self.close()
@@ -90,10 +96,8 @@ class NodeCluster(Cluster):
 
     def hand_over(self) -> None:
         """Lets the cluster outlive this process; its keeper ends it when asked to."""
+        self._order(KEEP)
         assert self._keeper is not None
-        assert self._keeper.stdin is not None
-        self._keeper.stdin.write(KEEP)
-        self._keeper.stdin.flush()
         self._keeper.returncode = 0  # no longer this process's to wait for
         self._keeper = None
 
@@ -101,7 +105,6 @@ class NodeCluster(Cluster):
         self._listening.close()
         if self._keeper is not None:
             self._keeper.communicate(timeout=SECONDS_TO_END)
-        shutil.rmtree(self._directory, ignore_errors=True)
 
     def start(self, component: str) -> None:
         _not_for_tests(component)
@@ -121,38 +124,37 @@ class NodeCluster(Cluster):
     def _say(self, text: str) -> None:
         self._say_to(f"{time.monotonic() - self._began:5.1f} s  {text}")
 
-    def _start(self, lock: Path) -> int:
-        """Starts the keeper, and with it the node; returns the pipe to read reports from."""
+    def _start_keeper(self, lock: Path) -> int:
+        """Returns the pipe to read reports from."""
         reports, report = os.pipe()
         handed = (self._listening.fileno(), report)
-        arguments = [str(lock), str(self._directory), *map(str, handed)]
-        with (self._directory / "keeper.log").open("ab") as log:
-            self._keeper = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.node.keeper", *arguments],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                pass_fds=handed,
-                cwd=ROOT,
-                env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": f"{ROOT}:{ROOT / 'operator'}"},
-                start_new_session=True,
-            )
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.node.keeper", str(lock), str(self._directory), *map(str, handed)],
+            stdin=subprocess.PIPE,
+            pass_fds=handed,
+            cwd=ROOT,
+            env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": f"{ROOT}:{ROOT / 'operator'}"},
+            start_new_session=True,
+        )
         os.close(report)
         self._listening.close()
         return reports
 
-    def _follow(self, reports: int) -> None:
-        """Reads what the first process reports, until everything runs."""
-        with os.fdopen(reports) as lines:
-            for line in lines:
-                said = json.loads(line)
-                if "failed" in said:
-                    raise RuntimeError(said["failed"])
-                if said.get("ready"):
-                    return
-                self._say(said["step"])
-                if said["step"].startswith("kube-apiserver"):
-                    self.kubectl("apply", "--server-side", "--filename=-", input=dns.objects())
+    def _order(self, order: bytes) -> None:
+        assert self._keeper is not None
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.write(order)
+        self._keeper.stdin.flush()
+
+    def _follow(self, reports: IO[str], until: str) -> None:
+        """Tells on what keeper and node report, up to the step that begins like this."""
+        for line in reports:
+            said = json.loads(line)
+            if "failed" in said:
+                raise RuntimeError(said["failed"])
+            self._say(said["step"])
+            if said["step"].startswith(until):
+                return
         log = self._directory / "keeper.log"
         raise RuntimeError(f"the node did not start: {log.read_text() if log.exists() else 'its files are gone'}")
 
@@ -278,7 +280,7 @@ def open_node(say: Callable[[str], None]) -> NodeCluster:
     """A cluster for tests, in a directory of its own. Raises UnavailableError where it cannot run."""
     require_node()
     cache().mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix="node-", dir=cache()))
+    directory = cache() / f"node-{uuid.uuid4().hex[:8]}"
     return NodeCluster(directory, directory.with_suffix(".lock"), say)
 
 

@@ -4,7 +4,7 @@ Arguments: the plan's file, the socket that listens on the host (inherited; it s
 though this process left that), and the pipe for reports. Standard input is held by the keeper: when it closes, this
 process ends, and the kernel ends all others of the namespace with it.
 
-A report is a line of JSON: ``{"step": …}``, ``{"ready": …}``, or ``{"failed": …}``.
+A report is a line of JSON: ``{"step": …}`` or ``{"failed": …}``.
 """
 
 import asyncio
@@ -60,10 +60,9 @@ class Init:
             self._running[process.pid] = component
             if component.ready:
                 await self._answers(component, began + SECONDS_TO_READY)
-                self.report(step=f"{component.name} answers", seconds=round(time.monotonic() - began, 1))
+                self.report(step=f"{component.name} answers")
             else:
                 self.report(step=f"{component.name} started")
-        self.report(ready=True)
 
     def _launch(self, component: Component) -> subprocess.Popen[bytes]:
         with (self._plan.directory / f"{component.name}.log").open("ab") as output:

@@ -1,10 +1,11 @@
 """Keeps a node no longer than it is wanted, and removes every trace of it: processes, cgroups, files.
 
-It stands outside the node's namespaces, in a session of its own that no Ctrl-C of a terminal reaches, and holds a lock
-for as long as the node is there. The node ends when whoever started it closes this process's standard input (as the
-kernel does for a process that is killed), unless ``keep`` was written there first; when this process is asked to end
-(SIGTERM); and when the node's first process ends. If this process itself is killed, its node ends with it, and the
-next ``remove_leftovers`` does what was left to do.
+It is there before anything else of a node, makes its folder, and starts the rest on the order START. It stands outside
+the node's namespaces, in a session of its own that no Ctrl-C of a terminal reaches, and holds a lock as long as the
+node is there. The node ends when whoever started it closes this process's standard input (as the kernel does for a
+process that is killed), unless KEEP was written there first; when this process is asked to end (SIGTERM); and when the
+node's first process ends. If this process itself is killed, its node ends with it, and the next ``remove_leftovers``
+does what was left to do.
 """
 
 import contextlib
@@ -20,14 +21,14 @@ from pathlib import Path
 
 from tests.support.node import cgroups
 
-KEEP = b"keep\n"
+START, KEEP = b"s", b"k"
 SECONDS_TO_REMOVE_FILES = 10.0
 CGROUPS_FILE = "cgroups"
 PLAN_FILE = "plan.json"
 
 
 def keep(lock: Path, directory: Path, listening: int, report: int) -> None:
-    """Be the keeper of a node whose plan lies in the directory; returns when nothing of it is left."""
+    """Be the keeper of a node in that directory, which is made here; returns when nothing of it is left."""
     for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     asked, asking = os.pipe()
@@ -39,13 +40,24 @@ def keep(lock: Path, directory: Path, listening: int, report: int) -> None:
         held.flush()
         made: list[Path] = []
         child: subprocess.Popen[bytes] | None = None
+        watched = [sys.stdin.fileno(), asked]
         try:
-            made = cgroups.make(f"lawflow-{directory.name}-{os.getpid()}")
-            (directory / CGROUPS_FILE).write_text("\n".join(map(str, made)))
-            child = _start(directory, made, listening, report)
-            os.close(listening)
-            os.close(report)
-            _wait(child.pid, asked)
+            directory.mkdir()
+            _log_to(directory / "keeper.log")
+            os.write(report, b'{"step": "a folder is there, and a keeper that will remove every trace"}\n')
+            while not {asked, *watched[2:]} & set(select.select(watched, [], [])[0]):
+                order = os.read(sys.stdin.fileno(), 1)
+                if order == START:
+                    made = cgroups.make(f"lawflow-{directory.name}-{os.getpid()}")
+                    (directory / CGROUPS_FILE).write_text("\n".join(map(str, made)))
+                    child = _start(directory, made, listening, report)
+                    os.close(listening)
+                    os.close(report)
+                    watched.append(os.pidfd_open(child.pid))
+                elif order == KEEP:
+                    watched[0] = asked
+                else:
+                    return
         finally:
             if child is not None:
                 child.kill()
@@ -73,16 +85,10 @@ def _start(directory: Path, made: list[Path], listening: int, report: int) -> su
     )
 
 
-def _wait(child: int, asked: int) -> None:
-    ended = os.pidfd_open(child)
-    watched = [sys.stdin.fileno(), asked, ended]
-    while True:
-        ready, _, _ = select.select(watched, [], [])
-        if asked in ready or ended in ready:
-            return
-        if os.read(sys.stdin.fileno(), len(KEEP)) != KEEP:
-            return
-        watched.remove(sys.stdin.fileno())
+def _log_to(file: Path) -> None:
+    with file.open("ab") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
 
 
 def _remove(directory: Path) -> None:
