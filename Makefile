@@ -12,10 +12,10 @@ MODULE := $(NATIVE)/liblawflow_sidecar.so
 WITH_CARGO = command -v cargo >/dev/null || { echo "skipped: the crates in sidecar/ need cargo (https://rustup.rs)" >&2; test "$${CI:-}" != true; exit; };
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit rust modules lint format generate manifest wheel lock soak kind cluster cluster-down e2e images bench tools clean
+.PHONY: help demo test unit rust modules lint format generate manifest wheel lock soak kind cluster cluster-images cluster-down e2e images bench tools clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: .venv/installed $(MODULE) ## two services, one lawful flow, real Envoys, certificates rotating under load; ends within a minute
 	$(BIN)/lawflow demo
@@ -69,6 +69,9 @@ kind: .venv/installed ## the cluster tier on kind, with a kubelet and a schedule
 
 cluster: .venv/installed ## a real one-node Kubernetes; needs Docker, or Linux and root; prints its KUBECONFIG
 	@$(BIN)/python -m tests.support.node up
+
+cluster-images: images ## put Lawflow's images onto it, so that `helm install` finds them
+	@$(BIN)/python -m tests.support.node load dist/images/operator.tar dist/images/sidecar.tar
 
 cluster-down: .venv/installed ## end it, and remove every trace
 	@$(BIN)/python -m tests.support.node down

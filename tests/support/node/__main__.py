@@ -1,5 +1,7 @@
-"""``python -m tests.support.node up`` brings up a real one-node Kubernetes and prints where its kubeconfig is;
-``down`` ends it and removes every trace. With a Docker engine at hand it is kind's, else one in namespaces of its own.
+"""A real one-node Kubernetes for people: kind's where a Docker engine is, else one in namespaces of its own.
+
+``python -m tests.support.node up`` brings it up and prints where its kubeconfig is; ``load ARCHIVE…`` puts images of
+OCI archives onto it; ``down`` ends it and removes every trace.
 
 Exit 0: done. 1: it could not be done here. 2: bad usage.
 """
@@ -10,12 +12,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NoReturn
 
 from tests.support import kind, toolchain
 from tests.support.builds import BuildError, cache
 from tests.support.node.cluster import NodeCluster, require_node
+from tests.support.node.cluster import load as put_onto_node
 from tests.support.node.keeper import remove_leftovers
 from tests.support.node.programs import programs
 from tests.support.unavailable import UnavailableError
@@ -27,44 +31,59 @@ SECONDS_BETWEEN_LOOKS = 0.05
 
 def up() -> None:
     """Bring the cluster up, unless it is."""
-    directory = _directory()
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    _directory().parent.mkdir(parents=True, exist_ok=True)
     if _docker():
-        directory.mkdir(exist_ok=True)
-        flags = [f"--name={NAME}", f"--kubeconfig={directory / 'kubeconfig'}"]
-        command = [str(toolchain.kind()), "create", "cluster", *flags, f"--image={kind.NODE_IMAGE}", "--wait=120s"]
-        subprocess.run(command, check=True)
-        _tell("a kind cluster is up", directory)
-        return
-    require_node()
-    programs()
-    with _lock().open("a+") as lock:
-        if not _taken(lock):
-            _tell("a cluster is up already; `make cluster-down` ends it", directory)
-            return
-        remove_leftovers(directory)
-    _say(
-        "starting a Kubernetes node in namespaces of its own; this machine's network, mounts and rules stay as they are"
-    )
-    began = time.monotonic()
-    cluster = NodeCluster(directory, _lock(), _say)
-    (directory / "kubeconfig").hardlink_to(cluster.admin.kubeconfig)
-    cluster.hand_over()
-    _tell(f"up after {time.monotonic() - began:.0f} s; `make cluster-down` ends it", directory)
+        _kind_up()
+    else:
+        _node_up()
+    print(f"export KUBECONFIG={_directory() / 'kubeconfig'}", flush=True)
 
 
 def down() -> None:
     """End the cluster, if there is one."""
-    directory = _directory()
     if _docker():
-        subprocess.run([str(toolchain.kind()), "delete", "cluster", f"--name={NAME}"], check=True)
-        remove_leftovers(directory)
-        return
-    if not _lock().exists():
+        _kind("delete", "cluster")
+        remove_leftovers(_directory())
+    elif _lock().exists():
+        _node_down()
+        _say("the cluster is gone: its processes, cgroups and files")
+    else:
         _say("there is no cluster")
-        return
+
+
+def load(*archives: str) -> None:
+    """Put images onto the cluster."""
+    if not (_directory() / "kubeconfig").exists():
+        raise UnavailableError("there is no cluster; `make cluster` brings one up")
+    for archive in archives:
+        if _docker():
+            _kind("load", "image-archive", archive)
+        else:
+            put_onto_node(_directory(), Path(archive))
+        _say(f"{archive} is on the node")
+
+
+def _node_up() -> None:
+    require_node()
+    programs()
     with _lock().open("a+") as lock:
-        deadline = time.monotonic() + SECONDS_TO_END
+        if not _taken(lock):
+            _say("a cluster is up already; `make cluster-down` ends it")
+            return
+        remove_leftovers(_directory())
+    _say(
+        "starting a Kubernetes node in namespaces of its own; this machine's network, mounts and rules stay as they are"
+    )
+    began = time.monotonic()
+    cluster = NodeCluster(_directory(), _lock(), _say)
+    (_directory() / "kubeconfig").hardlink_to(cluster.admin.kubeconfig)
+    cluster.hand_over()
+    _say(f"up after {time.monotonic() - began:.0f} s; `make cluster-down` ends it")
+
+
+def _node_down() -> None:
+    deadline = time.monotonic() + SECONDS_TO_END
+    with _lock().open("a+") as lock:
         while not _taken(lock):
             if time.monotonic() > deadline:
                 raise UnavailableError(f"the cluster's keeper did not end within {SECONDS_TO_END:.0f} s")
@@ -72,9 +91,24 @@ def down() -> None:
             if keeper := lock.read():
                 os.kill(int(keeper), signal.SIGTERM)
             time.sleep(SECONDS_BETWEEN_LOOKS)
-        remove_leftovers(directory)
+        remove_leftovers(_directory())
         _lock().unlink(missing_ok=True)
-    _say("the cluster is gone: its processes, cgroups and files")
+
+
+def _kind_up() -> None:
+    asked = [str(toolchain.kind()), "get", "clusters", "--quiet"]
+    if NAME in subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split():
+        _say("a kind cluster is up already; `make cluster-down` ends it")
+        return
+    _directory().mkdir(exist_ok=True)
+    kubeconfig = f"--kubeconfig={_directory() / 'kubeconfig'}"
+    _kind("create", "cluster", kubeconfig, f"--image={kind.NODE_IMAGE}", "--wait=120s")
+
+
+def _kind(*arguments: str) -> None:
+    done = subprocess.run([str(toolchain.kind()), *arguments, f"--name={NAME}"], check=False)
+    if done.returncode:
+        raise UnavailableError(f"kind {arguments[0]} {arguments[1]} ended with {done.returncode}; it said why above")
 
 
 def _directory() -> Path:
@@ -102,11 +136,6 @@ def _docker() -> bool:
     return True
 
 
-def _tell(what: str, directory: Path) -> None:
-    _say(what)
-    print(f"export KUBECONFIG={directory / 'kubeconfig'}", flush=True)
-
-
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -117,13 +146,13 @@ def _interrupted(_number: int, _frame: object) -> NoReturn:
 
 def main(arguments: list[str]) -> int:
     """Do as told."""
-    commands = {"up": up, "down": down}
-    if len(arguments) != 1 or arguments[0] not in commands:
-        _say("usage: python -m tests.support.node up|down")
+    commands: dict[str, Callable[..., None]] = {"up": up, "down": down, "load": load}
+    if not arguments or arguments[0] not in commands or (len(arguments) > 1) != (arguments[0] == "load"):
+        _say("usage: python -m tests.support.node up|down|load ARCHIVE…")
         return 2
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        commands[arguments[0]]()
+        commands[arguments[0]](*arguments[1:])
     except (UnavailableError, BuildError, RuntimeError, AssertionError) as reason:
         _say(f"{arguments[0]}: {reason}")
         return 1

@@ -26,7 +26,7 @@ from tests.support.cluster import Cluster, Object
 from tests.support.node import configuration, dns, oci
 from tests.support.node.keeper import KEEP, PLAN_FILE, START
 from tests.support.node.plan import ADDRESS, NAME, Component, Plan
-from tests.support.node.programs import programs
+from tests.support.node.programs import containerd, programs
 from tests.support.unavailable import UnavailableError
 from tests.support.waiting import eventually
 
@@ -82,13 +82,7 @@ class NodeCluster(Cluster):
 
     def load(self, archive: Path) -> None:
         """Puts the images of an OCI archive onto the node."""
-        socket_path = configuration.containerd_socket(self._directory)
-        ctr = [str(self._programs.containerd / "ctr"), f"--address={socket_path}", "--namespace=k8s.io"]
-        done = subprocess.run(
-            [*ctr, "images", "import", "--no-unpack=false", str(archive)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise AssertionError(f"{archive} could not be loaded: {done.stderr.strip()}")
+        load(self._directory, archive)
 
     def log(self, component: str) -> Path:
         """What a component of the node printed so far."""
@@ -282,6 +276,15 @@ def open_node(say: Callable[[str], None]) -> NodeCluster:
     cache().mkdir(parents=True, exist_ok=True)
     directory = cache() / f"node-{uuid.uuid4().hex[:8]}"
     return NodeCluster(directory, directory.with_suffix(".lock"), say)
+
+
+def load(directory: Path, archive: Path) -> None:
+    """Puts the images of an OCI archive onto the node in that directory. Raises AssertionError where it cannot."""
+    address = f"--address={configuration.containerd_socket(directory)}"
+    ctr = [str(containerd() / "ctr"), address, "--namespace=k8s.io"]
+    done = subprocess.run([*ctr, "images", "import", str(archive)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{archive} could not be loaded: {done.stderr.strip()}")
 
 
 def _user_entry(pair: KeyPair) -> Object:

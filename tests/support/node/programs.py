@@ -51,15 +51,7 @@ def programs() -> Programs:
     return Programs(
         control_plane=toolchain.control_plane(),
         node=_nodeplane(),
-        containerd=_modules(
-            "containerd",
-            [
-                f"{CONTAINERD}/cmd/{name}@{CONTAINERD_VERSION}"
-                for name in ("containerd", "containerd-shim-runc-v2", "ctr")
-            ],
-            "three minutes",
-            "-tags=no_btrfs,no_zfs,no_devmapper",
-        ),
+        containerd=containerd(),
         runc=_runc() / "runc",
         plugins=_modules(
             "cni-plugins", [f"{CNI}/{name}@{CNI_VERSION}" for name in ("main/ptp", "ipam/host-local")], "a minute"
@@ -68,6 +60,13 @@ def programs() -> Programs:
         nft=_nft(),
         busybox=busybox(),
     )
+
+
+def containerd() -> Path:
+    """The folder of containerd, its shim and ctr."""
+    commands = ("containerd", "containerd-shim-runc-v2", "ctr")
+    packages = [f"{CONTAINERD}/cmd/{name}@{CONTAINERD_VERSION}" for name in commands]
+    return _modules("containerd", packages, "three minutes", "-tags=no_btrfs,no_zfs,no_devmapper")
 
 
 def busybox() -> Path:
