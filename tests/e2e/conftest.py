@@ -26,11 +26,12 @@ NAMESPACE = "shop"
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeCluster]:
     """A node of this run's own, with the images on it."""
+    folder = tmp_path_factory.mktemp("images")
     opened = open_node(lambda text: print(text, file=sys.stderr))
     try:
-        opened.load(images.operator().archive)
-        opened.load(images.sidecar().archive)
-        opened.load(_app_image(tmp_path_factory.mktemp("app")))
+        for name, write in {"operator": images.operator, "sidecar": images.sidecar, "app": _write_app}.items():
+            write(folder / f"{name}.tar")
+            opened.load(folder / f"{name}.tar")
         yield opened
     finally:
         opened.close()
@@ -117,11 +118,9 @@ def deployment(name: str, *arguments: str) -> Object:
     }
 
 
-def _app_image(folder: Path) -> Path:
-    root = folder / "root"
+def _write_app(archive: Path) -> int:
+    root = archive.parent / "root"
     (root / "app").mkdir(parents=True)
     shutil.copy(HERE / "app" / "peer.py", root / "app")
-    archive = folder / "peer.tar"
-    entrypoint = ["/usr/bin/python3", "/app/peer.py"]
-    oci.write(oci.Image(APP_IMAGE, [images.python_base(), root], entrypoint), archive)
-    return archive
+    layers = [images.kept_layer(images.python_base()), oci.layer(root)]
+    return oci.write(oci.Image(APP_IMAGE, layers, ["/usr/bin/python3", "/app/peer.py"]), archive)

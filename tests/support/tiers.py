@@ -8,6 +8,7 @@ import functools
 import os
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +48,9 @@ def _prepare_node() -> None:
     cluster.require_node()
     programs.programs()
     toolchain.helm()
-    images.operator()
-    images.sidecar()
+    with tempfile.TemporaryDirectory() as folder:  # what takes long is kept
+        images.operator(Path(folder, "operator.tar"))
+        images.sidecar(Path(folder, "sidecar.tar"))
 
 
 TIERS: dict[str, Callable[[], None]] = {

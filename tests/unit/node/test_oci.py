@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.node.oci import Image, write
+from tests.support.node.oci import Image, layer, write
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +20,7 @@ def image(folder: Path) -> Image:
     (folder / "bin" / "app").write_text("#!/bin/sh\n")
     (folder / "bin" / "app").chmod(0o755)
     (folder / "bin" / "again").symlink_to("app")
-    return Image("docker.io/shop/app:1", [folder], ["/bin/app"], user="1:1", environment={"A": "b"})
+    return Image("docker.io/shop/app:1", [layer(folder)], ["/bin/app"], user="1:1", environment={"A": "b"})
 
 
 def read(archive: Path) -> dict[str, bytes]:
@@ -43,9 +43,9 @@ def test_every_part_is_found_by_its_digest(tmp_path: Path) -> None:
     assert entry["annotations"]["io.containerd.image.name"] == "docker.io/shop/app:1"
     manifest = json.loads(pointed_at(members, entry))
     config = json.loads(pointed_at(members, manifest["config"]))
-    (layer,) = [pointed_at(members, each) for each in manifest["layers"]]
-    assert len(layer) == size
-    content = gzip.decompress(layer)
+    (compressed,) = [pointed_at(members, each) for each in manifest["layers"]]
+    assert len(compressed) == size
+    content = gzip.decompress(compressed)
     assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(content).hexdigest()}"]
     assert config["config"]["User"] == "1:1"
     assert config["config"]["Env"] == ["A=b"]
