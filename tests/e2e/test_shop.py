@@ -4,11 +4,27 @@ import pytest
 from tests.e2e.conftest import NAMESPACE, Shop, deployment
 from tests.support.node.cluster import NodeCluster
 
-from lawflow.model.sidecar import CONTAINER, USER_ID
+from lawflow.model.sidecar import CONTAINER, PEER_PORT, USER_ID
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 ORDER = {"customer": {"id": "c-17", "birthday": "1980-02-29"}, "amount": 12, "note": "leave it at the neighbour's"}
+
+
+KNOCK = """
+import socket, ssl, sys
+
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+try:
+    connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
+    with context.wrap_socket(connection, server_hostname="p8080.billing.shop.svc") as peer:
+        print(b"spiffe://cluster.local/ns/shop/sa/billing" in peer.getpeercert(binary_form=True))
+        peer.sendall(b"POST /charges/c-17 HTTP/1.1\\r\\nhost: billing\\r\\ncontent-length: 0\\r\\n\\r\\n")
+        print(peer.recv(99))
+except OSError:
+    print("refused")
+"""
 
 
 def test_pods_get_a_sidecar_and_are_ready_under_pod_security_restricted(shop: Shop) -> None:
@@ -32,6 +48,17 @@ def test_only_declared_fields_leave_in_either_direction(shop: Shop) -> None:
     answer = shop.call("POST", "/charges/c-17", ORDER)
     assert answer.document["received"] == ["/customer/id", "/amount"]
     assert set(answer.document) == {"received", "caller"}
+
+
+def test_a_pod_without_a_certificate_gets_nothing_from_a_sidecar(shop: Shop, installed: NodeCluster) -> None:
+    stranger = deployment("stranger", "wait")["spec"]["template"]["spec"]
+    del stranger["serviceAccountName"]
+    metadata = {"name": "stranger", "namespace": "default"}
+    installed.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": stranger})
+    installed.kubectl("wait", "--for=condition=Ready", "pod/stranger", "--timeout=30s")
+    (address,) = [pod["status"]["podIP"] for pod in shop.pods() if pod["metadata"]["labels"]["app"] == "billing"]
+    tried = installed.kubectl("exec", "stranger", "--", "/usr/bin/python3", "-c", KNOCK, address, str(PEER_PORT))
+    assert tried.stdout.split() == ["True", "refused"], "it may see whom it called, and nothing more"
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/charges/c-17"), ("GET", "/"), ("POST", "/admin")])
