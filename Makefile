@@ -64,9 +64,6 @@ lock: .venv/installed ## take the newest versions of all dependencies
 soak: .venv/installed tools $(MODULE) ## the long runs: 100,000 reviews, a minute of rotations; into bench/RESULTS.md
 	$(BIN)/python -m bench.run soak
 
-kind: .venv/installed ## the cluster tier on kind, with a kubelet and a scheduler; needs Docker
-	$(BIN)/python -m tests.support.kind
-
 cluster: .venv/installed ## a real one-node Kubernetes; needs Docker, or Linux and root; prints its KUBECONFIG
 	@$(BIN)/python -m tests.support.node up
 
@@ -81,6 +78,9 @@ e2e: .venv/installed tools $(MODULE) ## the end-to-end tests on a node of their 
 
 images: .venv/installed $(MODULE) ## both images as OCI archives in dist/images, without a container engine
 	@$(BIN)/python -m tests.support.node.images dist/images
+
+kind: .venv/installed ## the cluster tier on kind, with a kubelet and a scheduler; needs Docker
+	$(BIN)/python -m tests.support.kind
 
 bench: .venv/installed tools $(MODULE) ## measure, and write bench/RESULTS.md
 	$(BIN)/python -m bench.run
