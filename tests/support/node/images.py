@@ -181,7 +181,8 @@ def _virtual_environment(directory: Path) -> None:
 
 
 def _platforms() -> list[str]:
-    return [f"--platform=manylinux{which}_{platform.machine()}" for which in ("2014", "_2_17", "_2_28", "_2_34")]
+    kinds = ("linux", "manylinux2014", "manylinux_2_17", "manylinux_2_28", "manylinux_2_34")  # our own wheel's, others'
+    return [f"--platform={kind}_{platform.machine()}" for kind in kinds]
 
 
 def _labels(title: str) -> dict[str, str]:
