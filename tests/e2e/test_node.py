@@ -14,6 +14,7 @@ from tests.support.builds import GO_MODULES, cache
 from tests.support.node import cgroups
 from tests.support.node.cluster import NodeCluster
 from tests.support.node.isolation import HOST_SETTINGS
+from tests.support.node.programs import programs
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -81,13 +82,14 @@ def traces(environment: dict[str, str]) -> list[str]:
 
 
 def settings() -> dict[str, str]:
-    """Of this machine: what a kubelet, kube-proxy and CNI plugins would set, and its interfaces and rules."""
+    """Of this machine: what a kubelet, kube-proxy and CNI plugins set where they are not kept from it."""
     names = (*HOST_SETTINGS, "net/ipv4/ip_forward", "net/ipv4/ip_local_reserved_ports")
     found = {name: Path("/proc/sys", name).read_text() for name in names}
     addresses = subprocess.run(["ip", "--brief", "address"], capture_output=True, text=True, check=True).stdout
     routes = subprocess.run(["ip", "route"], capture_output=True, text=True, check=True).stdout
+    rules = subprocess.run([str(programs().nft), "list", "ruleset"], capture_output=True, text=True, check=True).stdout
     mounts = Path("/proc/self/mounts").read_text()
-    return {**found, "addresses": addresses, "routes": routes, "mounts": mounts}
+    return {**found, "addresses": addresses, "routes": routes, "rules": rules, "mounts": mounts}
 
 
 def test_up_and_down_leave_this_machine_as_it_was(environment: dict[str, str]) -> None:
