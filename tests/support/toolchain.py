@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.builds import GO_MODULES, BuildError, digest, kept, run_go, say
+from tests.support.builds import cache as cache  # who looks for programs looks here, too
 from tests.support.unavailable import UnavailableError
 
 CONTROLPLANE_MODULE = GO_MODULES / "controlplane"
