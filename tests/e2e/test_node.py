@@ -41,7 +41,7 @@ def test_a_pod_reaches_a_service_by_its_name(cluster: NodeCluster) -> None:
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     """Of a ``make cluster`` apart from the one that somebody may be using: its programs are shared, its folder not."""
     for kept in cache().iterdir():
-        if kept.is_dir() and kept.name != "cluster" and not kept.name.startswith("node-"):
+        if kept.is_dir() and kept.name != "running-cluster" and not kept.name.startswith("node-"):
             (tmp_path / kept.name).symlink_to(kept)
     environment = {**os.environ, "LAWFLOW_CACHE": str(tmp_path)}
     yield environment
@@ -68,8 +68,8 @@ def until(process: subprocess.Popen[str], text: str) -> None:
 
 def traces(environment: dict[str, str]) -> list[str]:
     """Processes, cgroups, files and mounts of a node in that folder."""
-    folder = environment["LAWFLOW_CACHE"] + "/cluster"
-    found = [str(path) for path in cgroups.ROOT.glob("**/lawflow-cluster-*")]
+    folder = environment["LAWFLOW_CACHE"] + "/running-cluster"
+    found = [str(path) for path in cgroups.ROOT.glob("**/lawflow-running-cluster-*")]
     found += [line for line in Path("/proc/self/mounts").read_text().splitlines() if folder in line]
     for directory in Path("/proc").glob("[0-9]*"):
         try:
@@ -98,7 +98,7 @@ def test_up_and_down_leave_this_machine_as_it_was(environment: dict[str, str]) -
     told, said = process.communicate(timeout=SECONDS_TO_START)
     assert process.returncode == 0, said
     kubeconfig = re.findall(r"^export KUBECONFIG=(.+)$", told, re.MULTILINE)
-    assert kubeconfig == [environment["LAWFLOW_CACHE"] + "/cluster/kubeconfig"]
+    assert kubeconfig == [environment["LAWFLOW_CACHE"] + "/running-cluster/kubeconfig"]
     assert Path(kubeconfig[0]).exists()
     assert settings() == before, "a running node changed this machine"
     assert traces(environment)
@@ -108,7 +108,7 @@ def test_up_and_down_leave_this_machine_as_it_was(environment: dict[str, str]) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("after", ["starting a Kubernetes node", "kube-apiserver answers", "node is Ready"])
+@pytest.mark.parametrize("after", ["starting a Kubernetes node", "kube-apiserver answers", "kubelet answers"])
 def test_nothing_stays_of_a_start_that_was_ended(
     environment: dict[str, str], number: signal.Signals, after: str
 ) -> None:
@@ -124,7 +124,7 @@ def test_nothing_runs_on_where_the_keeper_is_killed(environment: dict[str, str])
     process.communicate(timeout=SECONDS_TO_START)
     assert process.returncode == 0
     folder = Path(environment["LAWFLOW_CACHE"])
-    os.kill(int((folder / "cluster.lock").read_text()), signal.SIGKILL)
+    os.kill(int((folder / "running-cluster.lock").read_text()), signal.SIGKILL)
     eventually(lambda: not [each for each in traces(environment) if "tests.support" in each], "no process of the node")
     subprocess.run([*NODE, "down"], cwd=ROOT, env=environment, check=True)
     assert traces(environment) == []

@@ -112,11 +112,11 @@ def _kind(*arguments: str) -> None:
 
 
 def _directory() -> Path:
-    return cache() / "cluster"
+    return cache() / "running-cluster"
 
 
 def _lock() -> Path:
-    return cache() / "cluster.lock"
+    return cache() / "running-cluster.lock"
 
 
 def _taken(lock: IO[str]) -> bool:
