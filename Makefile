@@ -13,10 +13,10 @@ MINIMIZER := $(NATIVE)/minimizer.abi3.so
 WITH_CARGO = command -v cargo >/dev/null || { echo "skipped: the crates in sidecar/ need cargo (https://rustup.rs)" >&2; test "$${CI:-}" != true; exit; };
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit rust modules lint format generate manifest wheel lock soak kind bench tools clean
+.PHONY: help demo test unit rust modules lint format generate manifest wheel lock soak kind cluster cluster-images cluster-down e2e images bench tools clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: .venv/installed $(MODULE) $(MINIMIZER) ## two services, one lawful flow, real Envoys, certificates rotating under load; ends within a minute
 	$(BIN)/lawflow demo
@@ -64,6 +64,21 @@ lock: .venv/installed ## take the newest versions of all dependencies
 
 soak: .venv/installed tools $(MODULE) ## the long runs: 100,000 reviews, ten minutes of load on the data path; into bench/RESULTS.md
 	$(BIN)/python -m bench.run soak endurance
+
+cluster: .venv/installed ## a real one-node Kubernetes; needs Docker, or Linux and root; prints its KUBECONFIG
+	@$(BIN)/python -m tests.support.node up
+
+cluster-images: images ## put Lawflow's images onto it, so that `helm install` finds them
+	@$(BIN)/python -m tests.support.node load dist/images/operator.tar dist/images/sidecar.tar
+
+cluster-down: .venv/installed ## end it, and remove every trace
+	@$(BIN)/python -m tests.support.node down
+
+e2e: .venv/installed tools $(MODULE) ## the end-to-end tests on a node of their own; needs Linux and root
+	$(BIN)/pytest -m e2e
+
+images: .venv/installed $(MODULE) ## both images as OCI archives in dist/images, without a container engine
+	@$(BIN)/python -m tests.support.node.images dist/images
 
 kind: .venv/installed ## the cluster tier on kind, with a kubelet and a scheduler; needs Docker
 	$(BIN)/python -m tests.support.kind

@@ -8,14 +8,14 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.support import toolchain
+from tests.support import builds
 
 SIDECAR = Path(__file__).resolve().parent.parent / "sidecar"
 
 
 def main() -> None:
     """Measure and print."""
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(toolchain.cache() / "sidecar")}
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(builds.cache() / "sidecar")}
     command = ["cargo", "run", "--release", "--locked", "--quiet", "--package", "lawflow-bench"]
     subprocess.run(command, cwd=SIDECAR, env=environment, check=True)
 

@@ -50,9 +50,9 @@ class Authority:
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
         return self._issue(x509.Name(subject), usage)
 
-    def server(self, *names: str, address: str = "127.0.0.1") -> KeyPair:
-        """A server certificate for an address and the given DNS names."""
-        addresses: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(address))]
+    def server(self, *names: str, address: str = "127.0.0.1", others: Sequence[str] = ()) -> KeyPair:
+        """A server certificate for an address, more addresses, and the given DNS names."""
+        addresses: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(each)) for each in (address, *others)]
         alternatives = x509.SubjectAlternativeName([*addresses, *(x509.DNSName(name) for name in names)])
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0] if names else address)])
         return self._issue(subject, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), alternatives)

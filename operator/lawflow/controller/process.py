@@ -106,10 +106,15 @@ async def _lead(
     controller.environment.metrics.leader.set(0)
     failures = [each for each in results if isinstance(each, Exception)]
     for failure in failures:
-        _log.error("the controller stops: %s", failure, exc_info=not isinstance(failure, LeadershipLostError))
+        _log.error("the controller stops: %s", failure, exc_info=_told(failure))
     if not failures:
         await leader.release()
     return bool(failures)
+
+
+def _told(failure: Exception) -> Exception | None:
+    """What the log shows the whole of; lost leadership is no defect."""
+    return None if isinstance(failure, LeadershipLostError) else failure
 
 
 async def _work(

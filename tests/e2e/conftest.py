@@ -1,0 +1,126 @@
+"""A real cluster, the chart as Helm installs it, and a shop that opted in. Each is made once, for all tests here."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.support import chart
+from tests.support.node import images, oci
+from tests.support.node.cluster import NodeCluster, open_node
+
+Object = dict[str, Any]
+
+HERE = Path(__file__).parent
+APP_IMAGE = "docker.io/lawflow/peer:test"
+PORT = 8080
+SECONDS_TO_INSTALL = 240
+NAMESPACE = "shop"
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeCluster]:
+    """A node of this run's own, with the images on it."""
+    folder = tmp_path_factory.mktemp("images")
+    opened = open_node(lambda text: print(text, file=sys.stderr))
+    try:
+        for name, write in {"operator": images.operator, "sidecar": images.sidecar, "app": _write_app}.items():
+            write(folder / f"{name}.tar")
+            opened.load(folder / f"{name}.tar")
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: NodeCluster) -> NodeCluster:
+    """The chart with its defaults; Helm returns when all pods are ready and the startup check has passed."""
+    chart.helm(
+        *("install", "lawflow", str(chart.CHART), f"--namespace={chart.NAMESPACE}", "--create-namespace"),
+        *(f"--kubeconfig={cluster.admin.kubeconfig}", "--wait", f"--timeout={SECONDS_TO_INSTALL}s"),
+        seconds=2.0 * SECONDS_TO_INSTALL,
+    )
+    return cluster
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the client's app got."""
+
+    status: int
+    type: str
+    document: Object
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Two running pods with sidecars."""
+
+    cluster: NodeCluster
+
+    def call(self, method: str, path: str, body: Object | None = None) -> Answer:
+        """One request of the app of orders to billing, by the name that it would use without Lawflow, too."""
+        url = f"http://billing.{NAMESPACE}.svc:{PORT}{path}"
+        sent = [json.dumps(body)] if body else []
+        done = self.cluster.kubectl(
+            *("exec", f"--namespace={NAMESPACE}", "deploy/orders", "--container=app", "--"),
+            *("/usr/bin/python3", "/app/peer.py", "call", method, url, *sent),
+        )
+        return Answer(**json.loads(done.stdout))
+
+    def pods(self) -> list[Object]:
+        """The pods of both apps."""
+        found: list[Object] = self.cluster.get("pods", f"--namespace={NAMESPACE}")["items"]
+        return found
+
+
+@pytest.fixture(scope="session")
+def shop(installed: NodeCluster) -> Shop:
+    """The lawful half of the shop, running."""
+    installed.apply(*yaml.safe_load_all((HERE / "shop.yaml").read_text(encoding="utf-8")))
+    installed.kubectl(
+        "wait", "--for=condition=Lawful", "dataflow/orders-to-billing", f"--namespace={NAMESPACE}", "--timeout=60s"
+    )
+    installed.apply(deployment("billing", "serve", str(PORT)), deployment("orders", "wait"))
+    for name in ("billing", "orders"):
+        installed.kubectl(
+            *("rollout", "status", f"deployment/{name}", f"--namespace={NAMESPACE}", "--timeout=120s"), seconds=150.0
+        )
+    installed.kubectl(
+        *("wait", "--for=condition=Ready", "dataflow/orders-to-billing", f"--namespace={NAMESPACE}", "--timeout=60s"),
+        seconds=90.0,
+    )
+    return Shop(installed)
+
+
+def deployment(name: str, *arguments: str) -> Object:
+    """A Deployment of the app, under the service account of its name, as Pod Security restricted wants it."""
+    labels = {"app": name}
+    context = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    app = {"name": "app", "image": APP_IMAGE, "args": list(arguments), "securityContext": context}
+    app["imagePullPolicy"] = "Never"
+    template = {"metadata": {"labels": labels}, "spec": {"serviceAccountName": name, "containers": [app]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    }
+
+
+def _write_app(archive: Path) -> int:
+    root = archive.parent / "root"
+    (root / "app").mkdir(parents=True)
+    shutil.copy(HERE / "app" / "peer.py", root / "app")
+    layers = [images.kept_layer(images.python_base()), oci.layer(root)]
+    return oci.write(oci.Image(APP_IMAGE, layers, ["/usr/bin/python3", "/app/peer.py"]), archive)
