@@ -74,10 +74,10 @@ cluster-images: images ## put Lawflow's images onto it, so that `helm install` f
 cluster-down: .venv/installed ## end it, and remove every trace
 	@$(BIN)/python -m tests.support.node down
 
-e2e: .venv/installed tools $(MODULE) ## the end-to-end tests on a node of their own; needs Linux and root
+e2e: .venv/installed tools $(MODULE) $(MINIMIZER) ## the end-to-end tests on a node of their own; needs Linux and root
 	$(BIN)/pytest -m e2e
 
-images: .venv/installed $(MODULE) ## both images as OCI archives in dist/images, without a container engine
+images: .venv/installed $(MODULE) $(MINIMIZER) ## both images as OCI archives in dist/images, without a container engine
 	@$(BIN)/python -m tests.support.node.images dist/images
 
 kind: .venv/installed ## the cluster tier on kind, with a kubelet and a scheduler; needs Docker
