@@ -41,7 +41,7 @@ impl<'i> Input<'i> {
 
     /// A pointer of one to three tokens, or of `/**` behind up to two.
     pub fn pointer(&mut self) -> String {
-        let shape = self.below(6);
+        let shape = self.below(7);
         let path: String = (0..=shape % 3).map(|_| format!("/{}", self.one_of(TOKENS))).collect();
         if shape < 4 { path } else { path[..path.rfind('/').unwrap_or(0)].to_owned() + "/**" }
     }
