@@ -340,6 +340,20 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_is_changed_by_name_is_so_though_all_below_that_name_passes() {
+        let mask = Treatment { protection: Some(Arc::new(Protection::Mask)), ..Treatment::PASS };
+        let selection = Arc::new(Selection::with([("/a", mask), ("/a/**", Treatment::PASS)]).unwrap());
+        for (text, passes) in [(r#"{"a":"jane"}"#, r#"{"a":"****"}"#), (r#"{"a":["jane"]}"#, r#"{"a":["jane"]}"#)] {
+            let head = BodyHead { content_type: Some(b"application/json"), ..BodyHead::default() };
+            let mut body = Body::new(&selection, None, &head, Limits::default(), 40, false).unwrap();
+            let mut out = Vec::new();
+            body.feed(text.as_bytes(), &mut out).unwrap();
+            body.finish(&mut out).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), passes);
+        }
+    }
+
+    #[test]
     fn a_body_ends_at_its_limit() {
         let body = format!(r#"{{"a":"{}"}}"#, "x".repeat(32));
         assert_eq!(filtered("application/json", &body).as_deref(), Ok(body.as_str()));

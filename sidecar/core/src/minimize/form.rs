@@ -23,7 +23,8 @@ pub fn filter_form(
     let start = out.len();
     let mut seen: Vec<Vec<u8>> = Vec::new();
     let mut found = None;
-    for pair in form.split(|&byte| byte == b'&') {
+    // Between two separators in a row there is no pair, not even one with an empty name.
+    for pair in form.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
         let equals = pair.iter().position(|&byte| byte == b'=').unwrap_or(pair.len());
         let (written, value) = pair.split_at(equals);
         let Some(name) = meant(written) else { continue };
@@ -131,5 +132,14 @@ mod tests {
     fn empty_pairs_are_dropped() {
         assert_eq!(filtered(&["/a"], "&&a=1&&").as_deref(), Ok("a=1"));
         assert_eq!(filtered(&["/a"], "").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn an_empty_pair_has_no_name_not_even_an_empty_one() {
+        assert_eq!(filtered(&["/*"], "&&a=1&&").as_deref(), Ok("a=1"));
+        let mask = crate::Treatment { protection: Some(crate::Protection::Mask.into()), ..crate::Treatment::PASS };
+        let (selection, mut out) = (Selection::with([("/", mask)]).unwrap(), Vec::new());
+        assert_eq!((filter_form(&selection, None, b"", &mut out), out.as_slice()), (Ok(None), &b""[..]));
+        assert_eq!((filter_form(&selection, None, b"&=x", &mut out), out.as_slice()), (Ok(None), &b"=%2A"[..]));
     }
 }

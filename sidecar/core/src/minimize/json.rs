@@ -349,10 +349,10 @@ impl JsonFilter {
         };
         let Some(id) = child else { return Fate::Dropped };
         let node = self.selection.node(id);
-        if node.subtree || (!is_container && node.leaf && !node.watched) {
-            Fate::Passes
-        } else if !is_container && node.watched {
+        if !is_container && node.watched {
             Fate::Watched(id)
+        } else if node.subtree || (!is_container && node.leaf) {
+            Fate::Passes
         } else if is_container && node.is_inner() {
             Fate::Filtered(id)
         } else {

@@ -261,6 +261,11 @@ impl Sketch {
     /// Makes every named member hold what its star would have given it, and every subtree that has members of its own
     /// a star that lets everything through.
     fn settle(&mut self) {
+        if self.dropped {
+            // Who drops a field and lets all below it pass says two things: the narrower one counts.
+            self.leaf = false;
+            self.subtree = false;
+        }
         if self.subtree && (self.star.is_some() || !self.members.is_empty()) {
             self.subtree = false;
             self.star.get_or_insert_default().merge(&Self { leaf: true, subtree: true, ..Self::default() });
@@ -359,7 +364,12 @@ mod tests {
     #[test]
     fn a_field_that_is_dropped_or_changed_by_name_stays_so_in_a_subtree_that_passes() {
         let mask = Treatment { protection: Some(Arc::new(Protection::Mask)), ..Treatment::PASS };
-        let rules = [("/**", Treatment::PASS), ("/a/note", Treatment::default()), ("/*/iban", mask)];
+        let rules = [
+            ("/**", Treatment::PASS),
+            ("/a/note", Treatment::default()),
+            ("/a/note/**", Treatment::PASS),
+            ("/*/iban", mask),
+        ];
         let selection = Selection::with(rules).unwrap();
         let at = |path: &[&str]| {
             path.iter()
