@@ -28,10 +28,10 @@ requests a second at 1 KB and 0.78 to 0.79 at 20 KB, below the floors of 0.9 and
 does not differ. Counted by callgrind, the first Envoy spends 182,000 instructions on a request of 1 KB when it is empty
 and 232,000 with everything on: 25,000 filter the body, 15,000 read, judge and change the head, the rest is Envoy's own
 work for a filter. Tried, each measured so: heads read once and changed in one go (from 258,000 to 244,000, with RBAC
-left out at the source, where an open flow decides nothing by it), no name of the flow where there is one alone and common
-headers judged without a copy (to 232,000); in the filter vectors for strings, one dispatch a member, guesses by place
-and a mended hash (24 to 20 instructions a byte). Not tried: profile-guided optimisation of the module, a smaller head
-between the sidecars, more cores.
+left out at the source, where an open flow decides nothing by it), no name of the flow where there is one alone and
+common headers judged without a copy (to 232,000); in the filter vectors for strings, one dispatch a member, guesses by
+place and a mended hash (24 to 20 instructions a byte). Not tried: profile-guided optimisation of the module, a smaller
+head between the sidecars, more cores.
 
 `python -m bench.datapath [ROUNDS]` prints JSON lines.
 """
