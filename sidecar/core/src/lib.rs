@@ -11,7 +11,8 @@ mod policy;
 
 pub use minimize::body::{Body, BodyHead, Direction, Found};
 pub use minimize::form::filter_form;
-pub use minimize::json::{JsonFilter, Limits};
+pub use minimize::json::JsonFilter;
+pub use minimize::limits::Limits;
 pub use minimize::lines::LinesFilter;
 pub use minimize::protect::{Key, Protection, content_key};
 pub use minimize::protobuf::descriptor::{DescriptorError, DescriptorSet};

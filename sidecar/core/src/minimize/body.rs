@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::coding::Coding;
 use super::form::filter_form;
-use super::json::{JsonFilter, Limits};
+use super::json::JsonFilter;
+use super::limits::Limits;
 use super::lines::LinesFilter;
 use super::protobuf::grpc::GrpcFilter;
 use super::protobuf::message::MessageFilter;

@@ -17,60 +17,18 @@
 //! ```
 
 use std::hash::RandomState;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::container::{Container, Fate};
 use super::guess::Guesses;
+use super::limits::Limits;
 use super::number::Number;
+use super::place::{Expected, Here};
 use super::scan::{digits, plain_text, white_space};
 use super::selection::{Member, NodeId, Selection};
 use super::string::{Escape, quoted, text, unescaped};
 use super::utf8::Utf8;
 use crate::Refusal;
-
-/// What a document may cost. Beyond it the body is refused.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Containers within containers. Parsers that recurse behind the filter have a stack to lose.
-    pub depth: usize,
-    /// Bytes of one name: names are held until it is known whether they pass.
-    pub name_bytes: usize,
-    /// Names of one map whose names are not declared: they are held to find one that stands twice.
-    pub names: usize,
-    /// Bytes of one value that is changed on its way, or names the data subject: such values are held.
-    pub value_bytes: usize,
-    /// Bytes of one message of protocol buffers: such messages are held until they are complete.
-    pub message_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { depth: 64, name_bytes: 4096, names: 65_536, value_bytes: 65_536, message_bytes: 1 << 20 }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expected {
-    /// A value; a closing bracket as well where the array is empty so far.
-    Value {
-        or_end: bool,
-    },
-    /// A name; a closing brace as well where the object is empty so far.
-    Name {
-        or_end: bool,
-    },
-    Colon,
-    /// A comma or the end of the container; white space alone after the document.
-    AfterValue,
-    /// The inside of a string.
-    String(Escape),
-    /// The inside of a name.
-    InName(Escape),
-    Number(Number),
-    /// The rest of a literal.
-    Literal(&'static [u8]),
-}
 
 /// Applies a [`Selection`] to one JSON document.
 #[derive(Debug)]
@@ -94,37 +52,6 @@ pub struct JsonFilter {
     guesses: Guesses,
     utf8: Utf8,
     hasher: RandomState,
-}
-
-/// The chunk at hand, and where what passes of it goes.
-struct Here<'c> {
-    chunk: &'c [u8],
-    out: &'c mut Vec<u8>,
-    /// Where the run begins, if there is one.
-    run: Option<usize>,
-    /// Up to where the run is certain; the rest waits for the next value.
-    firm: usize,
-    /// The name that was read last, as far as it stands in this chunk, with its quotes.
-    name: Range<usize>,
-    /// Where the value begins that is watched.
-    watched: usize,
-}
-
-impl Here<'_> {
-    /// Ends the run at the place up to which it is certain.
-    #[inline]
-    fn end_run(&mut self) {
-        if let Some(start) = self.run.take() {
-            self.out.extend_from_slice(&self.chunk[start..self.firm]);
-        }
-    }
-}
-
-impl Expected {
-    #[inline]
-    fn after_comma(container: &Container) -> Self {
-        if container.is_object { Self::Name { or_end: false } } else { Self::Value { or_end: false } }
-    }
 }
 
 impl JsonFilter {

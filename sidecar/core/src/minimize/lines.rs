@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::json::{JsonFilter, Limits};
+use super::json::JsonFilter;
+use super::limits::Limits;
 use crate::{Refusal, Selection};
 
 /// Applies a [`Selection`] to every line of a body of newline-delimited JSON. Blank lines are dropped.
