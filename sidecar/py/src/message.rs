@@ -67,6 +67,9 @@ impl Message {
         self.is_droppable = status.starts_with(['4', '5']) && !operation.stream;
         let subject = self.subject();
         let body = if has_body { Some(self.body(payload, status, subject.as_deref())?) } else { None };
+        if body.is_some() {
+            self.head.remove(CONTENT_ENCODING, "decoded");
+        }
         self.head.filter(&payload.headers, self.direction, subject.as_deref())?;
         let Some(body) = body else {
             if self.direction == Direction::Response {
@@ -76,7 +79,6 @@ impl Message {
             return Ok(());
         };
         self.head.remove(CONTENT_LENGTH, "recomputed");
-        self.head.remove(CONTENT_ENCODING, "decoded");
         if body.is_dropped() {
             self.head.remove(CONTENT_TYPE, "no-body");
         }

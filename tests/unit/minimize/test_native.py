@@ -95,7 +95,6 @@ def test_declared_fields_headers_and_parameters_pass_in_chunks_of_any_size(size:
         ("x-order", "7"),
         ("x-user", "ann"),
         ("lawflow-purpose", "dpv:PaymentManagement"),
-        ("lawflow-flow", "shop/orders-to-billing"),
         ("content-length", str(len(body))),
     ]
 
