@@ -69,15 +69,15 @@ impl Policy {
                 Ok(admitted) => admitted,
                 Err(problem) => return Err(refused(py, &problem, &self.policy.enforced_by, 0)),
             };
-            if !(is_source && self.policy.has_several_flows()) {
-                head.headers.retain(|header| header.0 != FLOW);
-            } else if admitted.purpose.is_empty() {
+            if admitted.purpose.is_empty() {
                 head.headers.retain(|header| header.0 != PURPOSE);
             } else {
                 head.set(PURPOSE, &admitted.purpose);
             }
             if is_source && self.policy.has_several_flows() {
                 head.set(FLOW, &admitted.flow.name);
+            } else {
+                head.headers.retain(|header| header.0 != FLOW);
             }
             Ok(Exchange::new(Arc::clone(&self.policy), admitted, path.to_owned(), head))
         })
