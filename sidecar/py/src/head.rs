@@ -38,8 +38,18 @@ impl Head {
     }
 
     pub fn set(&mut self, name: &str, value: &str) {
-        self.headers.retain(|header| header.0 != name);
-        self.headers.push((name.to_owned(), value.to_owned()));
+        let Some(place) = self.headers.iter().position(|header| header.0 == name) else {
+            self.headers.push((name.to_owned(), value.to_owned()));
+            return;
+        };
+        let mut number = 0;
+        self.headers.retain(|header| {
+            number += 1;
+            header.0 != name || number == place + 1
+        });
+        if let Some(header) = self.headers.get_mut(place) {
+            value.clone_into(&mut header.1);
+        }
     }
 
     /// Takes a header away, for a reason that is told.
