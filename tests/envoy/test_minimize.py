@@ -167,7 +167,7 @@ async def test_a_request_reaches_the_app_as_foretold(trying: Trying, path: str, 
     (seen,) = trying.app.seen
     assert (seen.line[1], seen.body) == (expected.path, expected.body)
     foretold = dict(expected.headers)
-    # The receiver's sidecar takes the flow's name out and puts the caller's certificate in.
+    # Of a flow that is alone nobody has to be told the name; the receiver's sidecar puts the caller's certificate in.
     assert "lawflow-flow" not in foretold
     put_in = {"host", "x-forwarded-client-cert"} | (set() if body else {"content-length"})
     assert {name: value for name, value in seen.headers.items() if name not in put_in} == foretold
