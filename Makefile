@@ -11,6 +11,7 @@ FUZZ_TARGETS ?= json message form policy body
 FUZZ_RUNS ?= 10000000
 FUZZ_SECONDS ?= 1800
 NATIVE := operator/lawflow/native
+SIDECAR_SOURCES := $(shell find sidecar -path sidecar/fuzz -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 MODULE := $(NATIVE)/liblawflow_sidecar.so
 MINIMIZER := $(NATIVE)/minimizer.abi3.so
 # Where there is no cargo, the sidecar's crates are left out aloud; in CI that is a failure.
@@ -102,12 +103,12 @@ tools: .venv/installed # a control plane, helm and kubeconform: built once, cach
 	$(BIN)/python -m tests.support.toolchain all
 
 # The module is moved into place as a new file, since running Envoys have the old one mapped.
-$(MODULE): $(shell find sidecar -name '*.rs' -o -name 'Cargo.*')
+$(MODULE): $(SIDECAR_SOURCES)
 	@command -v cargo >/dev/null || { echo "the sidecar's module needs cargo: install Rust from https://rustup.rs" >&2; exit 1; }
 	@$(CARGO) build --release --locked --quiet --package lawflow-envoy
 	@cp $(CARGO_TARGET)/release/$(notdir $@) $@.new && mv $@.new $@
 
-$(MINIMIZER): $(shell find sidecar -name '*.rs' -o -name 'Cargo.*')
+$(MINIMIZER): $(SIDECAR_SOURCES)
 	@command -v cargo >/dev/null || { echo "the minimizer needs cargo: install Rust from https://rustup.rs" >&2; exit 1; }
 	@$(CARGO) build --release --locked --quiet --package lawflow-py
 	@cp $(CARGO_TARGET)/release/liblawflow_minimizer.so $@.new && mv $@.new $@

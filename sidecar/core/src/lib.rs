@@ -22,6 +22,6 @@ pub use minimize::protobuf::selection::MessageSelection;
 pub use minimize::refusal::Refusal;
 pub use minimize::selection::{PointerError, Selection, Treatment};
 pub use policy::headers::{HeaderFate, HeaderRules};
-pub use policy::operation::{Operation, Payload, SubjectPlace};
+pub use policy::operation::{Operation, Payload, SubjectPlace, is_error};
 pub use policy::problem::Problem;
 pub use policy::{Admitted, Flow, Policy, PolicyError, RequestHead, SCHEMA};

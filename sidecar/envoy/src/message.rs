@@ -1,9 +1,8 @@
 //! One direction of an exchange: a head, a body in pieces and trailers, of which the declared part goes on.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use lawflow_core::{Body, BodyHead, Direction, Found, HeaderFate, Operation, Payload, Policy, Refusal};
+use lawflow_core::{Body, BodyHead, Direction, Found, HeaderFate, Operation, Policy, Refusal, is_error};
 
 use crate::abi::raw::{BodyKind, HeaderKind};
 use crate::abi::stream::Stream;
@@ -19,12 +18,6 @@ pub struct Stopped {
     pub has_begun: bool,
 }
 
-/// Whether a response says that something went wrong. The status tells it; a text about it may quote what was sent, so
-/// that it passes where its fields can be told and is dropped where not.
-fn is_error(status: &[u8]) -> bool {
-    matches!(status.first(), Some(b'4' | b'5'))
-}
-
 /// A message while it passes.
 pub struct Message {
     direction: Direction,
@@ -35,7 +28,8 @@ struct Work {
     body: Body,
     /// A body that cannot be told is dropped, and its message passes.
     is_error: bool,
-    operation: Arc<Operation>,
+    /// Whether what passes is handed on at once, and not held until the message ends.
+    streams: bool,
     /// What passes and has not been handed on.
     out: Vec<u8>,
     bytes_in: u64,
@@ -54,11 +48,11 @@ impl Message {
         head: &Head<'_>,
         edits: &mut Edits,
         policy: &Policy,
-        operation: &Arc<Operation>,
+        operation: &Operation,
         subject: Option<&str>,
         end: bool,
     ) -> Result<Pass, Refusal> {
-        let Some(payload) = self.payload(operation) else { return Ok(Pass::On) };
+        let Some(payload) = operation.payload(self.direction) else { return Ok(Pass::On) };
         let direction = self.direction;
         filter_headers(head, edits, subject, |name, value| payload.headers.fate(direction, name, value))?;
         if end {
@@ -69,7 +63,7 @@ impl Message {
             return Ok(Pass::On);
         }
         let status = head.first(":status").map_or(&b""[..], |(value, _)| value);
-        let body = body(head, status, policy, operation, payload, subject)?;
+        let body = operation.body(payload, policy, status, &body_head(head, subject)?)?;
         if head.first(CONTENT_ENCODING).is_some() {
             edits.remove(CONTENT_ENCODING);
         }
@@ -77,26 +71,25 @@ impl Message {
             edits.remove(CONTENT_TYPE);
         }
         let length = head.first(CONTENT_LENGTH).and_then(|(value, _)| std::str::from_utf8(value).ok()?.parse().ok());
-        let work = Work {
+        let streams = operation.stream || body.streams();
+        self.work = Some(Work {
             body,
             is_error: is_error(status),
-            operation: Arc::clone(operation),
+            streams,
             out: Vec::with_capacity(length.unwrap_or(0).min(policy.body_bytes)),
             bytes_in: 0,
             bytes_out: 0,
             microseconds: 0,
-        };
-        let streams = work.streams();
+        });
         if streams && length.is_some() {
             edits.remove(CONTENT_LENGTH);
         }
-        self.work = Some(work);
         Ok(if streams { Pass::On } else { Pass::Stop })
     }
 
     /// Whether a part of the message may have left, so that its stream can only be broken off.
     pub fn has_begun(&self) -> bool {
-        self.work.as_ref().is_some_and(Work::streams)
+        self.work.as_ref().is_some_and(|work| work.streams)
     }
 
     /// A piece of the body, the last one where `end` says so.
@@ -126,11 +119,11 @@ impl Message {
         };
         work.bytes_in += length as u64;
         work.microseconds += u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        if !end && !work.streams() {
+        if !end && !work.streams {
             stream.replace(received, length, &[]);
             return Ok((Pass::Stop, None));
         }
-        if !work.streams() {
+        if !work.streams {
             stream.set_header(headers, CONTENT_LENGTH, &work.out.len().to_string());
         }
         work.bytes_out += work.out.len() as u64;
@@ -149,7 +142,7 @@ impl Message {
         metrics: &Metrics,
         operation: &Operation,
     ) -> Result<Option<Found>, Stopped> {
-        let Some(payload) = self.payload(operation) else { return Ok(None) };
+        let Some(payload) = operation.payload(self.direction) else { return Ok(None) };
         let (kind, buffered) = match self.direction {
             Direction::Request => (HeaderKind::RequestTrailer, BodyKind::BufferedRequest),
             Direction::Response => (HeaderKind::ResponseTrailer, BodyKind::BufferedResponse),
@@ -166,7 +159,7 @@ impl Message {
                 Err(refusal) => return Err(work.stopped(refusal)),
             };
             work.bytes_out += work.out.len() as u64;
-            if !work.streams() {
+            if !work.streams {
                 // Of a message with trailers Envoy does not know the length.
                 stream.remove_header(headers, CONTENT_LENGTH);
             }
@@ -192,13 +185,6 @@ impl Message {
         }
     }
 
-    fn payload<'o>(&self, operation: &'o Operation) -> Option<&'o Payload> {
-        match self.direction {
-            Direction::Request => operation.request.as_ref(),
-            Direction::Response => operation.response.as_ref(),
-        }
-    }
-
     fn headers(&self) -> HeaderKind {
         match self.direction {
             Direction::Request => HeaderKind::Request,
@@ -214,34 +200,15 @@ impl Message {
     }
 }
 
-/// The filter of a body, by what the head says of it.
-fn body(
-    head: &Head<'_>,
-    status: &[u8],
-    policy: &Policy,
-    operation: &Operation,
-    payload: &Payload,
-    subject: Option<&str>,
-) -> Result<Body, Refusal> {
+/// What the head says of its body. Receivers differ in which of several headers of one name they believe.
+fn body_head<'h>(head: &Head<'h>, subject: Option<&'h str>) -> Result<BodyHead<'h>, Refusal> {
     let only = |name, refusal| match head.first(name) {
-        // Receivers differ in which of several they believe.
         Some((_, count)) if count > 1 => Err(refusal),
         found => Ok(found.map(|(value, _)| value)),
     };
     let content_type = only(CONTENT_TYPE, Refusal::ContentType)?;
     let content_encoding = only(CONTENT_ENCODING, Refusal::ContentEncoding)?;
-    let head = BodyHead { content_type, content_encoding, subject };
-    match status {
-        b"206" => return Err(Refusal::Truncated),
-        // No request asks for another protocol, in which nothing could be told.
-        b"101" => return Err(Refusal::ContentType),
-        _ => {}
-    }
-    let (message, most) = (payload.message.as_ref(), policy.body_bytes);
-    match Body::new(&payload.fields, message, &head, policy.limits, most, operation.stream) {
-        Err(_) if is_error(status) => Ok(Body::dropped()),
-        made => made,
-    }
+    Ok(BodyHead { content_type, content_encoding, subject })
 }
 
 /// Notes what becomes of each header.
@@ -276,12 +243,8 @@ fn filter_headers<'f>(
 }
 
 impl Work {
-    fn streams(&self) -> bool {
-        self.operation.stream || self.body.streams()
-    }
-
     fn is_droppable(&self) -> bool {
-        self.is_error && !self.streams()
+        self.is_error && !self.streams
     }
 
     /// Lets the message go on without its body.
@@ -292,7 +255,7 @@ impl Work {
     }
 
     fn stopped(&self, refusal: Refusal) -> Stopped {
-        Stopped { refusal, has_begun: self.streams() }
+        Stopped { refusal, has_begun: self.streams }
     }
 }
 

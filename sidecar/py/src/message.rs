@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, PoisonError};
 
-use lawflow_core::{Body, BodyHead, Direction, Flow, Operation, Payload, Policy, Problem, Protection, Refusal};
+use lawflow_core::{
+    Body, BodyHead, Direction, Flow, Operation, Payload, Policy, Problem, Protection, Refusal, is_error,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -63,8 +65,8 @@ impl Message {
     /// Filters the head and makes the filter of the body; `status` is empty for requests.
     pub fn begin(&mut self, status: &str, has_body: bool) -> Result<(), Refusal> {
         let operation = Arc::clone(&self.operation);
-        let Some(payload) = payload(&operation, self.direction) else { return Ok(()) };
-        self.is_droppable = status.starts_with(['4', '5']) && !operation.stream;
+        let Some(payload) = operation.payload(self.direction) else { return Ok(()) };
+        self.is_droppable = is_error(status.as_bytes()) && !operation.stream;
         let subject = self.subject();
         let body = if has_body { Some(self.body(payload, status, subject.as_deref())?) } else { None };
         if body.is_some() {
@@ -99,18 +101,7 @@ impl Message {
             content_encoding: self.head.first(CONTENT_ENCODING).map(str::as_bytes),
             subject,
         };
-        match status {
-            "206" => return Err(Refusal::Truncated),
-            // No request asks for another protocol, in which nothing could be told.
-            "101" => return Err(Refusal::ContentType),
-            _ => {}
-        }
-        let (message, most, streams) = (payload.message.as_ref(), self.policy.body_bytes, self.operation.stream);
-        match Body::new(&payload.fields, message, &head, self.policy.limits, most, streams) {
-            // What went wrong is told by the status; a text about it may quote what was sent.
-            Err(_) if status.starts_with(['4', '5']) => Ok(Body::dropped()),
-            made => made,
-        }
+        self.operation.body(payload, &self.policy, status.as_bytes(), &head)
     }
 
     fn subject(&self) -> Option<String> {
@@ -155,14 +146,14 @@ impl Message {
     fn field_protection(&self, path: Vec<Option<String>>) -> PyResult<Option<&'static str>> {
         let steps = path.iter().map(|step| step.as_deref().map(str::as_bytes));
         guarded(|| {
-            let payload = payload(&self.operation, self.direction);
+            let payload = self.operation.payload(self.direction);
             Ok(payload.and_then(|payload| payload.fields.protection(steps)).map(Protection::name))
         })
     }
 
     fn query_protection(&self, name: &str) -> PyResult<Option<&'static str>> {
         guarded(|| {
-            let payload = payload(&self.operation, self.direction);
+            let payload = self.operation.payload(self.direction);
             Ok(payload.and_then(|payload| payload.query.protection([Some(name.as_bytes())])).map(Protection::name))
         })
     }
@@ -217,13 +208,6 @@ impl Message {
             }
             Ok(PyBytes::new(py, &out))
         })
-    }
-}
-
-fn payload(operation: &Operation, direction: Direction) -> Option<&Payload> {
-    match direction {
-        Direction::Request => operation.request.as_ref(),
-        Direction::Response => operation.response.as_ref(),
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::document;
 use super::headers::HeaderRules;
 use super::template::Template;
-use super::{Descriptors, Keys, PolicyError};
-use crate::{MessageSelection, Selection, Treatment};
+use super::{Descriptors, Keys, Policy, PolicyError};
+use crate::{Body, BodyHead, Direction, MessageSelection, Refusal, Selection, Treatment};
 
 /// Where a request names its data subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +83,40 @@ impl Operation {
         })
     }
 
+    /// What this side takes out of messages that go one way; `None` where the other side does that.
+    #[must_use]
+    pub fn payload(&self, direction: Direction) -> Option<&Payload> {
+        match direction {
+            Direction::Request => self.request.as_ref(),
+            Direction::Response => self.response.as_ref(),
+        }
+    }
+
+    /// The filter of a body by what the head says of it; `status` is that of a response, and empty for requests.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] where nothing can be told in such a body, unless the response [`is_error`].
+    pub fn body(
+        &self,
+        payload: &Payload,
+        policy: &Policy,
+        status: &[u8],
+        head: &BodyHead<'_>,
+    ) -> Result<Body, Refusal> {
+        match status {
+            b"206" => return Err(Refusal::Truncated),
+            // No request asks for another protocol, in which nothing could be told.
+            b"101" => return Err(Refusal::ContentType),
+            _ => {}
+        }
+        let (message, most) = (payload.message.as_ref(), policy.body_bytes);
+        match Body::new(&payload.fields, message, head, policy.limits, most, self.stream) {
+            Err(_) if is_error(status) => Ok(Body::dropped()),
+            made => made,
+        }
+    }
+
     /// Whether a request is of this kind; `path` is in its normal form and without its query.
     pub(super) fn matches(&self, method: &str, path: &str) -> bool {
         (self.methods.is_empty() || self.methods.iter().any(|each| **each == *method)) && self.template.matches(path)
@@ -98,6 +132,13 @@ impl Operation {
             _ => None,
         }
     }
+}
+
+/// Whether a response says that something went wrong. The status tells it; a text about it may quote what was sent, so
+/// that it passes where its fields can be told and is dropped where not.
+#[must_use]
+pub fn is_error(status: &[u8]) -> bool {
+    matches!(status.first(), Some(b'4' | b'5'))
 }
 
 impl Payload {
