@@ -1,7 +1,16 @@
-"""For all tiers: whether they can run here is settled after collection, so that no build counts as a test's time."""
+"""For all tiers: whether they can run here, settled after collection so that no build counts as a test's time; and what
+must stay together where several workers share the tests.
+"""
 
 import pytest
 from tests.support import tiers
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With ``--dist=loadgroup`` a worker takes what shares this host's addresses, and another what runs on a node."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("node" if item.get_closest_marker("e2e") else "host"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

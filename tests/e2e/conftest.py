@@ -23,7 +23,7 @@ SECONDS_TO_INSTALL = 240
 NAMESPACE = "shop"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeCluster]:
     """A node of this run's own, with the images on it."""
     folder = tmp_path_factory.mktemp("images")
@@ -37,7 +37,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeCluster]:
         opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installed(cluster: NodeCluster) -> NodeCluster:
     """The chart with its defaults; Helm returns when all pods are ready and the startup check has passed."""
     chart.helm(
@@ -79,7 +79,7 @@ class Shop:
         return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop(installed: NodeCluster) -> Shop:
     """The lawful half of the shop, running."""
     installed.apply(*yaml.safe_load_all((HERE / "shop.yaml").read_text(encoding="utf-8")))

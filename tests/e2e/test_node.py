@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,14 +39,15 @@ def test_a_pod_reaches_a_service_by_its_name(cluster: NodeCluster) -> None:
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+def environment() -> Iterator[dict[str, str]]:
     """Of a ``make cluster`` apart from the one that somebody may be using: its programs are shared, its folder not."""
-    for kept in cache().iterdir():
-        if kept.is_dir() and kept.name != "running-cluster" and not kept.name.startswith("node-"):
-            (tmp_path / kept.name).symlink_to(kept)
-    environment = {**os.environ, "LAWFLOW_CACHE": str(tmp_path)}
-    yield environment
-    subprocess.run([*NODE, "down"], cwd=ROOT, env=environment, check=True)
+    with tempfile.TemporaryDirectory(prefix="lawflow-") as folder:  # short, because sockets will lie in it
+        for kept in cache().iterdir():
+            if kept.is_dir() and kept.name != "running-cluster" and not kept.name.startswith("node-"):
+                Path(folder, kept.name).symlink_to(kept)
+        environment = {**os.environ, "LAWFLOW_CACHE": folder}
+        yield environment
+        subprocess.run([*NODE, "down"], cwd=ROOT, env=environment, check=True)
 
 
 def up(environment: dict[str, str]) -> subprocess.Popen[str]:

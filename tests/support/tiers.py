@@ -2,6 +2,9 @@
 
 A tier is named by its marker. Where it cannot run, its tests are skipped with the reason; where ``CI=true`` is in the
 environment they fail with it instead, so that a green run in CI means that everything ran.
+
+``python -m tests.support.tiers [TIER…]`` gets tiers ready ahead of the tests, and says which cannot run here. Exit 0; 1
+where that is a failure; 2: bad usage.
 """
 
 import functools
@@ -90,3 +93,18 @@ def require_tiers_of(item: pytest.Item) -> None:
 def _require_linux(why: str) -> None:
     if not sys.platform.startswith("linux"):
         raise UnavailableError(f"this is {sys.platform}, and {why}")
+
+
+def main(arguments: list[str]) -> int:
+    """Gets the named tiers ready, or all."""
+    if unknown := set(arguments) - set(TIERS):
+        print(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(TIERS)}", file=sys.stderr)
+        return 2
+    found = [each for tier in arguments or TIERS if (each := obstacle(tier))]
+    for each in found:
+        print(each.reason, file=sys.stderr)
+    return int(any(each.is_failure for each in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
