@@ -3,6 +3,7 @@
 import copy
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from tests.e2e.conftest import PORT, deployment
 from tests.support.cluster import Cluster
 from tests.support.waiting import eventually
 
+from lawflow.mesh.endpoint import ready_addresses
 from lawflow.model.sidecar import CONTAINER
 
 Object = dict[str, Any]
@@ -110,7 +112,9 @@ class Market:
     def rolled_out(self, *workloads: str) -> None:
         """Waits until workloads, written ``deployment/NAME``, run as they were last applied."""
         for name in workloads:
-            self.kubectl("rollout", "status", name, f"--timeout={SECONDS_TO_SETTLE:.0f}s", seconds=SECONDS_TO_SETTLE + 30)
+            self.kubectl(
+                "rollout", "status", name, f"--timeout={SECONDS_TO_SETTLE:.0f}s", seconds=SECONDS_TO_SETTLE + 30
+            )
 
     def ready(self, *flows: str) -> None:
         """Waits until flows are lawful, have credentials, and are in force."""
@@ -125,6 +129,11 @@ class Market:
     def settled(self, app: str, replicas: int) -> bool:
         """Whether a workload has so many pods, and none that is still ending."""
         return len(self.get("pods", f"--selector=app={app}")["items"]) == len(self.pods(app)) == replicas
+
+    def endpoints(self, service: str) -> set[str]:
+        """Addresses of the ready pods behind a Service."""
+        slices = self.get("endpointslices", f"--selector=kubernetes.io/service-name={service}")["items"]
+        return set(ready_addresses(slices))
 
     def call(self, workload: str, *request: str) -> Object:
         """What the app of a workload, written ``deploy/NAME``, gets for a request."""
@@ -142,26 +151,27 @@ class Market:
         before = {client: self._count(client) for client in clients}
         yield
         for client, (_, failed) in before.items():
-            assert self._later(client)[1] == failed
+            new = Counter(self.more_requests(client)[1]) - Counter(failed)
+            assert not new, f"requests of {client} failed, so often each: {dict(new)}"
 
     def heals(self, client: str) -> None:
         """Waits until a client's requests succeed again, one after the other."""
 
         def look() -> bool:
             _, failed = self._count(client)
-            return self._later(client)[1] == failed
+            return self.more_requests(client)[1] == failed
 
         eventually(look, f"requests of {client} that all succeed", seconds=SECONDS_TO_SETTLE)
 
-    def _later(self, client: str) -> tuple[int, Mapping[str, int]]:
-        """The counts once many more requests were made."""
-        enough = self._count(client)[0] + REQUESTS_TO_JUDGE_BY
+    def more_requests(self, client: str, count: int = REQUESTS_TO_JUDGE_BY) -> tuple[int, Mapping[str, int]]:
+        """The counts once so many more requests were made."""
+        enough = self._count(client)[0] + count
 
         def look() -> tuple[int, Mapping[str, int]] | None:
             found = self._count(client)
             return found if found[0] >= enough else None
 
-        return eventually(look, f"{REQUESTS_TO_JUDGE_BY} more requests of {client}", seconds=60.0)
+        return eventually(look, f"{count} more requests of {client}", seconds=60.0)
 
     def _count(self, client: str) -> tuple[int, Mapping[str, int]]:
         """Requests that a client has made so far, and what those that failed got."""

@@ -1,7 +1,7 @@
 """What happens to pods in every cluster, under load: none of it fails a declared request, or it heals by itself."""
 
 import pytest
-from tests.e2e.lifecycle.market import Market, container_id, is_ready, restarts
+from tests.e2e.lifecycle.market import Market, container_id, is_ready, restarts, workload
 from tests.support.node.processes import kill_container
 from tests.support.waiting import eventually
 
@@ -35,6 +35,20 @@ def test_an_eviction_fails_no_request(market: Market) -> None:
         market.cluster.kubectl("create", "--raw", path, "--filename=-", input=eviction)
         market.kubectl("wait", "--for=delete", f"pod/{evicted}", "--timeout=60s", seconds=90.0)
         market.rolled_out("deployment/server")
+
+
+def test_a_request_goes_to_another_pod_where_an_app_does_not_listen(market: Market) -> None:
+    deaf = workload(market.namespace, "deaf", "wait", run_as="server")
+    deaf["spec"]["template"]["metadata"]["labels"] = deaf["spec"]["selector"]["matchLabels"] = {"deaf": "yes"}
+    behind_the_service = {"metadata": {"labels": {"app": "server"}}}
+    market.apply(deaf)
+    market.rolled_out("deployment/deaf")
+    (pod,) = market.get("pods", "--selector=deaf=yes")["items"]
+    with market.undisturbed("client"):
+        market.cluster.patch("pod", pod["metadata"]["name"], behind_the_service, f"--namespace={market.namespace}")
+        eventually(lambda: pod["status"]["podIP"] in market.endpoints("server"), "the Service leads to it")
+        market.more_requests("client", 500)
+    market.kubectl("delete", "deployment/deaf", f"pod/{pod['metadata']['name']}", "--wait")
 
 
 @pytest.mark.parametrize("container", [CONTAINER, "app"])
