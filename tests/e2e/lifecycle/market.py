@@ -104,7 +104,7 @@ class Market:
 
     def kubectl(self, *arguments: str, **options: Any) -> str:
         """What kubectl prints in this namespace."""
-        return self.cluster.kubectl(*arguments, f"--namespace={self.namespace}", **options).stdout
+        return self.cluster.kubectl(f"--namespace={self.namespace}", *arguments, **options).stdout
 
     def get(self, *arguments: str) -> Object:
         return self.cluster.get(*arguments, f"--namespace={self.namespace}")

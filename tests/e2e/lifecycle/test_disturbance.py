@@ -42,13 +42,16 @@ def test_a_request_goes_to_another_pod_where_an_app_does_not_listen(market: Mark
     deaf["spec"]["template"]["metadata"]["labels"] = deaf["spec"]["selector"]["matchLabels"] = {"deaf": "yes"}
     behind_the_service = {"metadata": {"labels": {"app": "server"}}}
     market.apply(deaf)
-    market.rolled_out("deployment/deaf")
-    (pod,) = market.get("pods", "--selector=deaf=yes")["items"]
-    with market.undisturbed("client"):
-        market.cluster.patch("pod", pod["metadata"]["name"], behind_the_service, f"--namespace={market.namespace}")
-        eventually(lambda: pod["status"]["podIP"] in market.endpoints("server"), "the Service leads to it")
-        market.more_requests("client", 500)
-    market.kubectl("delete", "deployment/deaf", f"pod/{pod['metadata']['name']}", "--wait")
+    try:
+        market.rolled_out("deployment/deaf")
+        (pod,) = market.get("pods", "--selector=deaf=yes")["items"]
+        name, address = pod["metadata"]["name"], pod["status"]["podIP"]
+        with market.undisturbed("client"):
+            market.cluster.patch("pod", name, behind_the_service, f"--namespace={market.namespace}")
+            eventually(lambda: address in market.endpoints("server"), "the Service leads to it")
+            market.more_requests("client", 500)
+    finally:
+        market.kubectl("delete", "deployment/deaf", "--cascade=foreground", "--wait", seconds=90.0)
 
 
 @pytest.mark.parametrize("container", [CONTAINER, "app"])
