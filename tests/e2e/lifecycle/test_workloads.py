@@ -2,7 +2,16 @@
 
 import pytest
 from tests.e2e.lifecycle.market import (
-    Market, Object, account, charging, flow, has_sidecar, is_ready, server, service, workload,
+    Market,
+    Object,
+    account,
+    charging,
+    flow,
+    has_sidecar,
+    is_ready,
+    server,
+    service,
+    workload,
 )  # fmt: skip
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
