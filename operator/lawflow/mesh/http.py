@@ -76,7 +76,8 @@ def _local_replies(direction: str, spiffe_id: str) -> Resource:
         "enforcedBy": spiffe_id,
     }
     unreached = {
-        "filter": {"response_flag_filter": {"flags": ["UF"]}},
+        # Connections that failed, and nowhere left to try.
+        "filter": {"response_flag_filter": {"flags": ["UF", "UH"]}},
         "headers_to_add": [{"header": {"key": UNREACHED, "value": "true"}}],
     }
     return {

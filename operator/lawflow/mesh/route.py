@@ -28,6 +28,9 @@ _UNSENT = "connect-failure,refused-stream,reset-before-request"
 _RETRY: Resource = {"retry_on": _UNSENT, "num_retries": 2}
 """Only what surely never reached the other side, so that nothing is done twice."""
 
+_RETRY_ONCE: Resource = {**_RETRY, "num_retries": 1}
+"""At the workload itself, which has two addresses to be tried."""
+
 _RETRY_ELSEWHERE: Resource = {
     "retry_on": f"{_UNSENT},retriable-headers",
     "retriable_headers": [{"name": UNREACHED, "present_match": True}],
@@ -49,7 +52,7 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
     name = f"{direction}/{port.name}"
     removed = _removed(port.open_rules) if direction == "inbound" else []
     # What an app calls its peer would be text that nobody declared.
-    retry = _RETRY_ELSEWHERE if direction == "outbound" and not leaves(port, direction) else _RETRY
+    retry = _RETRY if leaves(port, direction) else _RETRY_ELSEWHERE if direction == "outbound" else _RETRY_ONCE
     action: Resource = {
         "cluster": name, "timeout": "0s", "retry_policy": retry, "host_rewrite_literal": port.host
     }  # fmt: skip
