@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,28 +25,47 @@ NAMESPACE = "shop"
 
 
 @pytest.fixture(scope="package")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeCluster]:
-    """A node of this run's own, with the images on it."""
+def archives(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The images of operator, sidecar and app."""
     folder = tmp_path_factory.mktemp("images")
+    for name, write in {"operator": images.operator, "sidecar": images.sidecar, "app": _write_app}.items():
+        write(folder / f"{name}.tar")
+    return sorted(folder.glob("*.tar"))
+
+
+@contextmanager
+def node_with(archives: list[Path]) -> Iterator[NodeCluster]:
+    """A node with those images on it, until the block ends."""
     opened = open_node(lambda text: print(text, file=sys.stderr))
     try:
-        for name, write in {"operator": images.operator, "sidecar": images.sidecar, "app": _write_app}.items():
-            write(folder / f"{name}.tar")
-            opened.load(folder / f"{name}.tar")
+        for archive in archives:
+            opened.load(archive)
         yield opened
     finally:
         opened.close()
 
 
 @pytest.fixture(scope="package")
+def cluster(archives: list[Path]) -> Iterator[NodeCluster]:
+    """A node of this run's own, for tests that leave the installation as it is."""
+    with node_with(archives) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="package")
 def installed(cluster: NodeCluster) -> NodeCluster:
-    """The chart with its defaults; Helm returns when all pods are ready and the startup check has passed."""
+    """The chart with its defaults."""
+    install(cluster)
+    return cluster
+
+
+def install(cluster: NodeCluster, *flags: str) -> None:
+    """Helm returns when all pods are ready and the startup check has passed."""
     chart.helm(
         *("install", "lawflow", str(chart.CHART), f"--namespace={chart.NAMESPACE}", "--create-namespace"),
-        *(f"--kubeconfig={cluster.admin.kubeconfig}", "--wait", f"--timeout={SECONDS_TO_INSTALL}s"),
+        *(f"--kubeconfig={cluster.admin.kubeconfig}", "--wait", f"--timeout={SECONDS_TO_INSTALL}s", *flags),
         seconds=2.0 * SECONDS_TO_INSTALL,
     )
-    return cluster
 
 
 @dataclass(frozen=True)

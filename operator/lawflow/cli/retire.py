@@ -8,17 +8,20 @@ from pathlib import Path
 
 import click
 
-from lawflow.controller import certificate
+from lawflow.controller import authority, certificate, leader, serving
 from lawflow.controller.network_policy import MANAGED_BY
 from lawflow.gate.policy import PART_OF
 from lawflow.identity.validity import rfc3339
+from lawflow.mesh import keys
 from lawflow.model import labels
 from lawflow.model.kinds import (
     ADMISSION_POLICY_BINDING,
+    CONFIG_MAP,
     DAEMON_SET,
     DATA_FLOW,
     DEPLOYMENT,
     FLOW_INDEX,
+    LEASE,
     MUTATING_WEBHOOK_CONFIGURATION,
     NAMESPACE,
     NETWORK_POLICY,
@@ -26,10 +29,12 @@ from lawflow.model.kinds import (
     SECRET,
     STATEFUL_SET,
     VALIDATING_WEBHOOK_CONFIGURATION,
+    WORKLOAD_KINDS,
     Kind,
 )  # fmt: skip
 from lawflow.model.parse import data_flows
-from lawflow.model.sidecar import certificate_secret_name
+from lawflow.model.sidecar import SIGNER_NAME, certificate_secret_name
+from lawflow.model.trust_bundle import CONFIG_MAP_NAME, XDS_SERVICE_ACCOUNT
 from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import NotFoundError, Object, Store, StoreError
 
@@ -37,6 +42,8 @@ STOPPED = ("controller", "webhook")
 """Components that would undo what is done here: one sets labels, the other injects sidecars."""
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 PAUSE_SECONDS = 0.5
+_NOTED = (labels.RETRY, labels.BREAK_GLASS_USER)
+"""Annotations that Lawflow writes on workloads."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _GATE: tuple[Kind, ...] = (
     ADMISSION_POLICY_BINDING, MUTATING_WEBHOOK_CONFIGURATION, VALIDATING_WEBHOOK_CONFIGURATION
@@ -47,10 +54,12 @@ _GATE: tuple[Kind, ...] = (
 @click.option("--namespace", default="lawflow-system", show_default=True, help="Lawflow's own namespace.")
 @click.option("--timeout", default=60.0, show_default=True, help="How long to wait for each step, in seconds.")
 @click.option("--kubeconfig", type=_FILE, help="Cluster to change; the pod's own by default.")
-def retire(namespace: str, timeout: float, kubeconfig: Path | None) -> int:
+@click.option("--forget", is_flag=True, help="Remove the secret behind pseudonyms and encrypted values, too: what was "
+              "stored with it can be matched and read no more.")  # fmt: skip
+def retire(namespace: str, timeout: float, kubeconfig: Path | None, forget: bool) -> int:
     """Stop the controller, take the gate down, restart workloads without sidecars, and remove what Lawflow wrote.
 
-    Twice does no harm. DataFlows and other objects of yours stay.
+    Twice does no harm. DataFlows and other objects of yours stay, and the secret behind pseudonyms.
     """
 
     async def run() -> None:
@@ -59,9 +68,11 @@ def retire(namespace: str, timeout: float, kubeconfig: Path | None) -> int:
             await _remove_gate(store)
             await _remove_network_policies(store)
             await _remove_labels(store, timeout)
+            await _remove_annotations(store)
             await _restart_injected(store)
             await _remove_certificates(store)
             await _remove_indexes(store)
+            await _remove_own(store, namespace, forget=forget)
 
     try:
         asyncio.run(run())
@@ -118,6 +129,17 @@ async def _remove_labels(store: Store, timeout: float) -> None:  # noqa: ASYNC10
                 await asyncio.sleep(PAUSE_SECONDS)
 
 
+async def _remove_annotations(store: Store) -> None:
+    for kind in WORKLOAD_KINDS:
+        # A pod's annotations go with it.
+        for workload in await store.list(kind) if kind is not POD else []:
+            metadata = workload["metadata"]
+            if noted := [name for name in _NOTED if name in (metadata.get("annotations") or {})]:
+                patch = {"metadata": {"annotations": dict.fromkeys(noted)}}
+                with suppress(NotFoundError):
+                    await store.patch(kind, metadata["namespace"], metadata["name"], patch)
+
+
 async def _restart_injected(store: Store) -> None:
     """As ``kubectl rollout restart``: sidecars get no new certificates from now on. Jobs end by themselves."""
     injected = [pod for pod in await store.list(POD) if labels.INJECTED in (pod["metadata"].get("annotations") or {})]
@@ -157,6 +179,17 @@ async def _remove_indexes(store: Store) -> None:
         metadata = index["metadata"]
         await store.delete(FLOW_INDEX, metadata["namespace"], metadata["name"])
         click.echo(f"removed FlowIndex {metadata['namespace']}/{metadata['name']}")
+
+
+async def _remove_own(store: Store, namespace: str, *, forget: bool) -> None:
+    """What the controller made for itself; keys of an authority that nobody watches over are a danger."""
+    secrets = [authority.SECRET_NAME, *map(serving.secret_name, (serving.WEBHOOK, XDS_SERVICE_ACCOUNT))]
+    for name in [*secrets, *([keys.SECRET_NAME] if forget else [])]:
+        await store.delete(SECRET, namespace, name)
+    await store.delete(CONFIG_MAP, namespace, CONFIG_MAP_NAME)
+    await store.delete(LEASE, namespace, leader.LEASE_NAME)
+    await store.delete(authority.CLUSTER_TRUST_BUNDLE, "", authority.trust_bundle_name(SIGNER_NAME))
+    click.echo("removed the certificate authority")
 
 
 def _selects(workload: Object, pod: Object) -> bool:

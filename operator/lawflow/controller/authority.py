@@ -115,6 +115,11 @@ def _reference(secret: Object) -> Object:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": secret["metadata"]}
 
 
+def trust_bundle_name(signer_name: str) -> str:
+    """Name of the ClusterTrustBundle with the roots of a signer: Kubernetes wants the signer's as its beginning."""
+    return signer_name.replace("/", ":") + ":roots"
+
+
 async def _publish(environment: Environment, state: AuthorityState) -> None:
     """The roots for everybody: a ConfigMap, and a ClusterTrustBundle for pod certificate volumes."""
     settings, bundle = environment.settings, state.bundle
@@ -127,7 +132,7 @@ async def _publish(environment: Environment, state: AuthorityState) -> None:
         )
     if settings.delivery != "podCertificate":
         return
-    name = settings.signer_name.replace("/", ":") + ":roots"
+    name = trust_bundle_name(settings.signer_name)
     spec = {"signerName": settings.signer_name, "trustBundle": bundle.to_pem()}
     try:
         found = await environment.store.get(CLUSTER_TRUST_BUNDLE, "", name)

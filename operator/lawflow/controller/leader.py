@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from lawflow.model.kinds import LEASE
 from lawflow.store.protocol import ConflictError, NotFoundError, Object, Store, StoreError
 
+LEASE_NAME = "lawflow-controller"
+
 _log = logging.getLogger(__name__)
 
 
@@ -24,7 +26,7 @@ class LeaseSettings:
     namespace: str
     identity: str
     """Unique to this process: a restarted pod of the same name is another holder."""
-    name: str = "lawflow-controller"
+    name: str = LEASE_NAME
     duration: float = 15.0
     """Seconds after which a silent holder has lost the Lease."""
     renew_deadline: float = 10.0

@@ -2,7 +2,7 @@
 
 from lawflow.mesh import tls
 from lawflow.mesh.endpoint import load_assignment
-from lawflow.mesh.envoy import ADS, Resource, seconds, typed
+from lawflow.mesh.envoy import ADS, Resource, extension, seconds, typed
 from lawflow.mesh.route import leaves
 from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound, PeerPort, Sidecar
 
@@ -27,18 +27,65 @@ def outbound_cluster(outbound: Outbound, sidecar: Sidecar, settings: MeshSetting
     }
 
 
-def inbound_cluster(inbound: Inbound, settings: MeshSettings) -> Resource:
-    """The workload itself, on loopback; at the egress gateway, the host outside."""
+def inbound_clusters(inbound: Inbound, settings: MeshSettings) -> list[Resource]:
+    """The workload itself; at the egress gateway, the host outside.
+
+    A workload may listen on loopback alone, where nobody gets past the sidecar, or on the pod's address alone. So the
+    one is tried first, and the other where nobody listens there; TCP can be tried once only, on loopback.
+    """
     name = f"inbound/{inbound.port.name}"
     if leaves(inbound.port, "inbound"):
-        return _external_cluster(name, inbound.port, settings)
-    return {
+        return [_external_cluster(name, inbound.port, settings)]
+    loopback: Resource = {
         "name": name,
         "type": "STATIC",
         "connect_timeout": CONNECT_TIMEOUT,
         "load_assignment": load_assignment(name, [(_LOCAL, inbound.local_port)]),
         "typed_extension_protocol_options": _protocol(None),
     }
+    if inbound.port.protocol == "tcp":
+        return [loopback]
+    first, second = f"{name}/loopback", f"{name}/called"
+    return [
+        {
+            "name": name,
+            "cluster_type": extension(
+                "envoy.clusters.composite",
+                "envoy.extensions.clusters.composite.v3.ClusterConfig",
+                clusters=[{"name": first}, {"name": second}],
+            ),
+            "lb_policy": "CLUSTER_PROVIDED",
+            "connect_timeout": CONNECT_TIMEOUT,
+        },
+        {
+            **loopback,
+            "name": first,
+            "load_assignment": load_assignment(first, [(_LOCAL, inbound.local_port)]),
+        },
+        {
+            "name": second,
+            "type": "ORIGINAL_DST",
+            "lb_policy": "CLUSTER_PROVIDED",
+            "original_dst_lb_config": {"upstream_port_override": inbound.local_port},
+            "connect_timeout": CONNECT_TIMEOUT,
+            "typed_extension_protocol_options": _protocol(None),
+        },
+    ]
+
+
+def called_address() -> Resource:
+    """The network filter that notes for such a cluster by which of the pod's addresses a peer has called."""
+    return extension(
+        "envoy.filters.network.set_filter_state",
+        "envoy.extensions.filters.network.set_filter_state.v3.Config",
+        on_new_connection=[
+            {
+                "object_key": "envoy.network.transport_socket.original_dst_address",
+                "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_LOCAL_ADDRESS%"}},
+                "shared_with_upstream": "ONCE",
+            }
+        ],
+    )
 
 
 def _external_cluster(name: str, port: PeerPort, settings: MeshSettings) -> Resource:

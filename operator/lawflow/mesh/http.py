@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from lawflow.mesh import policy, rbac
 from lawflow.mesh.envoy import ADS, Resource, extension, seconds
-from lawflow.mesh.route import METADATA
+from lawflow.mesh.route import METADATA, UNREACHED
 from lawflow.mesh.sidecar import PeerPort
 
 PROBLEM_TYPE = "https://lawflow.dev/problems/"
@@ -75,8 +75,14 @@ def _local_replies(direction: str, spiffe_id: str) -> Resource:
         "detail": "%RESPONSE_CODE_DETAILS%",
         "enforcedBy": spiffe_id,
     }
+    unreached = {
+        # Connections that failed, and nowhere left to try.
+        "filter": {"response_flag_filter": {"flags": ["UF", "UH"]}},
+        "headers_to_add": [{"header": {"key": UNREACHED, "value": "true"}}],
+    }
     return {
         "mappers": [
+            *([unreached] if direction == "inbound" else []),
             {
                 # The module's answer is a problem document already.
                 "filter": {

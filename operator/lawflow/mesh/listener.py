@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lawflow.mesh import rbac, tls
+from lawflow.mesh.cluster import called_address
 from lawflow.mesh.envoy import Resource, extension, socket_address
 from lawflow.mesh.http import http_filter_chain
 from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound, Sidecar
@@ -42,7 +43,7 @@ def _inbound_chain(inbound: Inbound, sidecar: Sidecar, settings: MeshSettings) -
         filters = [rbac.network_filter(name, port.open_rules), _tcp_proxy(name)]
     else:
         own = sidecar.identity.spiffe_id(settings.trust_domain)
-        filters = [http_filter_chain(port, "inbound", own, settings.max_connection_duration)]
+        filters = [called_address(), http_filter_chain(port, "inbound", own, settings.max_connection_duration)]
     return {
         "name": name,
         "filter_chain_match": {"server_names": [port.server_name], "transport_protocol": "tls"},

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from lawflow.mesh import tls
-from lawflow.mesh.cluster import inbound_cluster, outbound_cluster
+from lawflow.mesh.cluster import inbound_clusters, outbound_cluster
 from lawflow.mesh.endpoint import load_assignment
 from lawflow.mesh.envoy import TYPE_PREFIX, Resource
 from lawflow.mesh.listener import listeners
@@ -41,7 +41,7 @@ def resources(
     found: dict[str, list[Resource]] = {
         CLUSTER: [
             *(outbound_cluster(outbound, sidecar, settings) for outbound in sidecar.outbound),
-            *(inbound_cluster(inbound, settings) for inbound in sidecar.inbound),
+            *(each for inbound in sidecar.inbound for each in inbound_clusters(inbound, settings)),
         ],
         ENDPOINT: [
             load_assignment(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from lawflow.mesh import rbac
-from lawflow.mesh.envoy import Resource
+from lawflow.mesh.envoy import Resource, extension
 from lawflow.mesh.sidecar import PeerPort, Rule
 
 METADATA = "lawflow"
@@ -21,8 +21,30 @@ nobody declares; at the receiver they are removed for callers that went past the
 _OWN_HEADERS = ("lawflow-flow", "lawflow-purpose")
 """What sidecars tell each other; it is nobody's business outside."""
 
-_RETRY: Resource = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2}
+UNREACHED = "lawflow-unreached"
+"""Header by which the receiver's sidecar says that its workload took no connection: nothing was done of the request."""
+
+_UNSENT = "connect-failure,refused-stream,reset-before-request"
+_RETRY: Resource = {"retry_on": _UNSENT, "num_retries": 2}
 """Only what surely never reached the other side, so that nothing is done twice."""
+
+_RETRY_ONCE: Resource = {**_RETRY, "num_retries": 1}
+"""At the workload itself, which has two addresses to be tried."""
+
+_RETRY_ELSEWHERE: Resource = {
+    "retry_on": f"{_UNSENT},retriable-headers",
+    "retriable_headers": [{"name": UNREACHED, "present_match": True}],
+    "num_retries": 3,
+    "retry_host_predicate": [
+        extension(
+            "envoy.retry_host_predicates.previous_hosts",
+            "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+        )
+    ],
+    "host_selection_retry_max_attempts": 5,
+}
+"""The same between sidecars, at another pod where there is one: an app that ends stops listening before its peers have
+heard of it."""
 
 
 def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"]) -> Resource:
@@ -30,8 +52,9 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
     name = f"{direction}/{port.name}"
     removed = _removed(port.open_rules) if direction == "inbound" else []
     # What an app calls its peer would be text that nobody declared.
+    retry = _RETRY if leaves(port, direction) else _RETRY_ELSEWHERE if direction == "outbound" else _RETRY_ONCE
     action: Resource = {
-        "cluster": name, "timeout": "0s", "retry_policy": _RETRY, "host_rewrite_literal": port.host
+        "cluster": name, "timeout": "0s", "retry_policy": retry, "host_rewrite_literal": port.host
     }  # fmt: skip
     if leaves(port, direction):
         removed = [*_removed(port.open_rules), *_OWN_HEADERS]
@@ -39,6 +62,8 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
         "name": name,
         "validate_clusters": False,
         "request_headers_to_remove": removed,
+        # It is for sidecars to say, and for no app to claim or to read.
+        "response_headers_to_remove": [UNREACHED],
         "virtual_hosts": [
             {
                 "name": name,

@@ -24,10 +24,13 @@ _MESSAGE_MODULES = (
     "envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2",
     "envoy.extensions.filters.network.rbac.v3.rbac_pb2",
     "envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2",
+    "envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2",
+    "envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2",
     "envoy.extensions.transport_sockets.tls.v3.secret_pb2",
     "envoy.extensions.transport_sockets.tls.v3.tls_pb2",
     "envoy.extensions.upstreams.http.v3.http_protocol_options_pb2",
     "google.protobuf.struct_pb2",
+    "lawflow.xds.composite",
 )
 """Modules that declare the messages in use; the JSON form of an Any can only be read where they are loaded."""
 

@@ -26,6 +26,7 @@ from tests.support.cluster import Cluster, Object
 from tests.support.node import configuration, dns, oci
 from tests.support.node.keeper import KEEP, PLAN_FILE, START
 from tests.support.node.plan import ADDRESS, NAME, Component, Plan
+from tests.support.node.processes import kill_program
 from tests.support.node.programs import containerd, programs
 from tests.support.unavailable import UnavailableError
 from tests.support.waiting import eventually
@@ -87,6 +88,10 @@ class NodeCluster(Cluster):
     def log(self, component: str) -> Path:
         """What a component of the node printed so far."""
         return self._directory / f"{component}.log"
+
+    def kill_kubelet(self) -> None:
+        """Kills it; it is started again. Pods run on meanwhile, and get new certificates afterwards."""
+        kill_program(str(self._programs.node / "kubelet"), f"--config={self._directory / 'kubelet.yaml'}")
 
     def hand_over(self) -> None:
         """Lets the cluster outlive this process; its keeper ends it when asked to."""
@@ -198,6 +203,7 @@ class NodeCluster(Cluster):
                         f"--hostname-override={NAME}",
                     ],
                     "http://127.0.0.1:10248/healthz",
+                    may_be_killed=True,
                 ),
                 Component(
                     "kube-proxy",

@@ -55,14 +55,17 @@ class Init:
     async def _start(self) -> None:
         for component in self._plan.components:
             began = time.monotonic()
-            process = self._launch(component)
-            self._kept.append(process)
-            self._running[process.pid] = component
+            self._run_component(component)
             if component.ready:
                 await self._answers(component, began + SECONDS_TO_READY)
                 self.report(step=f"{component.name} answers")
             else:
                 self.report(step=f"{component.name} started")
+
+    def _run_component(self, component: Component) -> None:
+        process = self._launch(component)
+        self._kept.append(process)
+        self._running[process.pid] = component
 
     def _launch(self, component: Component) -> subprocess.Popen[bytes]:
         with (self._plan.directory / f"{component.name}.log").open("ab") as output:
@@ -87,7 +90,10 @@ class Init:
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 pid, status = found
                 if component := self._running.pop(pid, None):
-                    self._end(self._described(component, f"ended with {os.waitstatus_to_exitcode(status)}"))
+                    if component.may_be_killed and os.waitstatus_to_exitcode(status) == -signal.SIGKILL:
+                        self._run_component(component)
+                    else:
+                        self._end(self._described(component, f"ended with {os.waitstatus_to_exitcode(status)}"))
 
     def _end_where_it_failed(self, started: asyncio.Task[None]) -> None:
         if not started.cancelled() and (error := started.exception()):

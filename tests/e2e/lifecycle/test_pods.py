@@ -1,0 +1,128 @@
+"""What users and the kubelet do with containers of an app works as it does without a sidecar."""
+
+import re
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.e2e.conftest import APP_IMAGE, PORT
+from tests.e2e.lifecycle.market import PEER, Market, account, charging, flow, has_sidecar, service, workload
+from tests.support import chart
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+KINDS_OF_PROBES = {
+    "http": {"httpGet": {"port": PORT, "path": "/"}},
+    "tcp": {"tcpSocket": {"port": PORT}},
+    "exec": {"exec": {"command": [*PEER, "call", "GET", f"http://127.0.0.1:{PORT}/"]}},
+    "grpc": {"grpc": {"port": PORT}},
+}
+IMPATIENT = """
+import json, sys
+sys.path.insert(0, "/app")
+import peer
+
+print(json.dumps(peer.call(*sys.argv[1:])), flush=True)
+peer.main("wait")
+"""
+
+
+def test_probes_of_an_app_reach_it_on_its_own_port(market: Market) -> None:
+    found = []
+    for kind, probe in KINDS_OF_PROBES.items():
+        often = probe | {"periodSeconds": 1, "timeoutSeconds": 5}
+        arguments = ("grpc" if kind == "grpc" else "serve", str(PORT))
+        probes = dict.fromkeys(("startupProbe", "readinessProbe", "livenessProbe"), often)
+        found.append(workload(market.namespace, f"probed-{kind}", *arguments, run_as="probed", **probes))
+    market.apply(account(market.namespace, "probed"), *found)
+    market.rolled_out(*(f"deployment/probed-{kind}" for kind in KINDS_OF_PROBES))
+    for kind in KINDS_OF_PROBES:
+        (pod,) = market.pods(f"probed-{kind}")
+        assert has_sidecar(pod)
+        assert [each["restartCount"] for each in pod["status"]["containerStatuses"]] == [0]
+    market.kubectl("delete", *(f"deployment/probed-{kind}" for kind in KINDS_OF_PROBES), "--wait=false")
+
+
+def test_exec_and_logs_reach_an_app_whose_image_has_no_shell(market: Market) -> None:
+    (pod, *_) = market.pods("server")
+    name = pod["metadata"]["name"]
+    shell = ["exec", name, f"--namespace={market.namespace}", "--container=app", "--", "/bin/sh"]
+    assert "no such file" in market.cluster.kubectl(*shell, check=False).stderr
+    told = market.kubectl("exec", name, "--container=app", "--", *PEER, "call", "GET", f"http://127.0.0.1:{PORT}/")
+    assert '"status": 200' in told
+    assert '"GET / HTTP/1.1" 200' in market.kubectl("logs", name, "--container=app", "--tail=200")
+
+
+def test_port_forward_reaches_an_app(market: Market) -> None:
+    (pod, *_) = market.pods("server")
+    with forwarded(market, pod["metadata"]["name"]) as port:
+        answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30.0).read()
+    assert b"never declared" in answer, "nothing is filtered on an administrator's way"
+
+
+@contextmanager
+def forwarded(market: Market, pod: str) -> Iterator[int]:
+    """A port of this machine that leads to the app."""
+    command = [market.cluster._kubectl, f"--kubeconfig={market.cluster.admin.kubeconfig}", "port-forward"]
+    process = subprocess.Popen(
+        [*command, f"--namespace={market.namespace}", pod, f":{PORT}"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        (port,) = re.findall(r"127\.0\.0\.1:(\d+) ->", process.stdout.readline())
+        yield int(port)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_an_app_that_starts_before_everything_else_makes_its_very_first_request(market: Market) -> None:
+    first = workload(
+        market.namespace, "first", *charging(market.namespace, "server"), run_as="client",
+        command=["/usr/bin/python3", "-c", IMPATIENT],
+    )  # fmt: skip
+    before = {"name": "before", "image": APP_IMAGE, "imagePullPolicy": "Never"}
+    container = first["spec"]["template"]["spec"]["containers"][0]
+    before |= {"securityContext": container["securityContext"], "args": ["call", *charging(market.namespace, "server")]}
+    first["spec"]["template"]["spec"]["initContainers"] = [before]
+    market.apply(first)
+    market.rolled_out("deployment/first")
+    for each in ("before", "app"):
+        logs = ["logs", "deployment/first", f"--container={each}"]
+        assert '"status": 200' in eventually(lambda: market.kubectl(*logs), "an answer")  # noqa: B023
+    market.kubectl("delete", "deployment/first", "--wait=false")
+
+
+def test_an_app_that_listens_on_the_pods_address_alone_is_reached(market: Market) -> None:
+    namespace = market.namespace
+    picky = workload(namespace, "picky", "serve", str(PORT), "$(POD_IP)")
+    picky["spec"]["template"]["spec"]["containers"][0]["env"] = [
+        {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+    ]
+    market.apply(
+        account(namespace, "picky"), account(namespace, "asker"), service(namespace, "picky"),
+        flow(namespace, "asker-to-picky", "asker", "picky"), picky,
+    )  # fmt: skip
+    market.rolled_out("deployment/picky")
+    market.apply(workload(namespace, "asker", "wait"))
+    market.rolled_out("deployment/asker")
+    market.ready("asker-to-picky")
+    assert market.call("deploy/asker", *charging(namespace, "picky"))["status"] == 200
+
+
+def test_metrics_of_every_component_are_scraped_where_its_annotations_say(market: Market) -> None:
+    pods = market.cluster.get("pods", f"--namespace={chart.NAMESPACE}")["items"]
+    components = {}
+    for pod in pods:
+        annotations = pod["metadata"]["annotations"]
+        assert annotations["prometheus.io/scrape"] == "true"
+        where = f"{chart.NAMESPACE}/pods/{pod['metadata']['name']}:{annotations['prometheus.io/port']}"
+        path = f"/api/v1/namespaces/{where}/proxy/metrics"
+        told = market.cluster.kubectl("get", "--raw", path).stdout
+        components[pod["metadata"]["labels"]["app.kubernetes.io/component"]] = told
+    assert set(components) == {"controller", "webhook", "xds"}
+    assert re.search(r'^lawflow_xds_sidecars\{namespace="market"\} [1-9]', components["xds"], re.MULTILINE)
+    assert all(re.search(r"^lawflow_\w+", told, re.MULTILINE) for told in components.values())
