@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lawflow.cli.injection import bootstrap_text
-from lawflow.inject import IdentityData, InjectionSettings, SidecarRelease
+from lawflow.cli.injection import bootstrap_settings, sidecar_releases
+from lawflow.inject import IdentityData, InjectionSettings
 from lawflow.inject.genuine import genuine_sidecar
 from lawflow.inject.pod import inject_pod
 from lawflow.inject.result import Injected
@@ -11,10 +11,9 @@ from lawflow.inject.result import Injected
 Object = dict[str, Any]
 
 SETTINGS = InjectionSettings(
-    SidecarRelease(
-        "0.1.0",
-        "lawflow/sidecar:0.1.0",
-        bootstrap_text("lawflow-xds.lawflow-system.svc:18000", "cluster.local", "lawflow-system"),
+    *sidecar_releases(
+        ["lawflow/sidecar:0.1.0"],
+        bootstrap_settings("lawflow-xds.lawflow-system.svc:18000", "cluster.local", "lawflow-system"),
     )
 )
 
