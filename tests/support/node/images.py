@@ -35,16 +35,21 @@ MEGABYTE = 1_000_000
 
 def operator(archive: Path) -> int:
     """Writes the operator's image, a virtual environment of the locked packages and the wheel; returns its size."""
+    return operator_of(archive, ROOT, __version__)
+
+
+def operator_of(archive: Path, source: Path, version: str) -> int:
+    """The same of another source tree, which says that it is of that version."""
     base = python_base()
     with tempfile.TemporaryDirectory(prefix="lawflow-image-") as folder:
-        _run(sys.executable, "-m", "hatchling", "build", "--target=wheel", f"--directory={folder}")
+        _run(sys.executable, "-m", "hatchling", "build", "--target=wheel", f"--directory={folder}", source=source)
         (wheel,) = Path(folder).glob("*.whl")
         root = Path(folder, "root")
         _pip(base, root, "--no-index", str(wheel))
         _virtual_environment(root / "opt" / "lawflow")
         _compile(base, root)
         image = oci.Image(
-            f"docker.io/lawflow/operator:{__version__}",
+            f"docker.io/lawflow/operator:{version}",
             [kept_layer(base), kept_layer(_dependencies(base)), oci.layer(root)],
             ["/opt/lawflow/bin/lawflow"],
             environment={"PATH": "/opt/lawflow/bin:/usr/bin", "PYTHONUNBUFFERED": "1"},
@@ -58,6 +63,11 @@ def sidecar(archive: Path) -> int:
 
     Raises UnavailableError where Envoy or the module is not at hand; the message says how to get it.
     """
+    return sidecar_of(archive, __version__)
+
+
+def sidecar_of(archive: Path, version: str) -> int:
+    """The same under the tag of another version."""
     try:
         module = module_directory() / f"lib{MODULE}.so"
         envoy = _envoy(envoy_binary())
@@ -68,7 +78,7 @@ def sidecar(archive: Path) -> int:
         place.mkdir(parents=True)
         shutil.copy(module, place)
         image = oci.Image(
-            f"docker.io/lawflow/sidecar:{__version__}",
+            f"docker.io/lawflow/sidecar:{version}",
             [kept_layer(_base("libc6", "libgcc-s1")), kept_layer(envoy), oci.layer(Path(folder))],
             ["envoy"],
             user=f"{USER_ID}:{USER_ID}",
@@ -189,8 +199,8 @@ def _labels(title: str) -> dict[str, str]:
     return {"org.opencontainers.image.title": title, "org.opencontainers.image.licenses": "Apache-2.0"}
 
 
-def _run(*command: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def _run(*command: str, source: Path = ROOT) -> None:
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildError(f"{' '.join(command[:4])} … failed: {(done.stderr or done.stdout).strip()}")
 

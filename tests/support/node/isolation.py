@@ -1,9 +1,9 @@
 """Turns namespaces that are still like the host into a node's: mounts, cgroups and a network of its own.
 
 Run as a program within new mount, network, host name, IPC and cgroup namespaces; starts tests.support.node.init in a
-process namespace as well, once more for each time that it ends to be restarted. Nothing done here is seen from outside: mounts are private, folders that a node writes
-to lie in memory, and kernel settings that know no namespace are covered by plain files, so that a
-kubelet that sets them sets nothing.
+process namespace as well, once more for each time that it ends to be restarted. Nothing done here is seen from outside:
+mounts are private, folders that a node writes to lie in memory, and kernel settings that know no namespace are covered
+by plain files, so that a kubelet that sets them sets nothing.
 """
 
 import ctypes
