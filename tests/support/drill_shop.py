@@ -88,30 +88,35 @@ class DrillShop:
         cluster.kubectl(*_await("Lawful=False", f"{UNLAWFUL}-to-billing"), seconds=SECONDS)
         cluster.apply(workload("billing", "serve"))
         shop.available("billing")
-        cluster.apply(workload("orders", "drive", f"billing.{NAMESPACE}.svc", f"database.{NAMESPACE}.svc"))
-        shop.available("orders")
-        eventually(lambda: _flowing(shop._records()[-2:]), "calls of every kind that get through", SECONDS)
+        shop.drive("orders")
         return shop
+
+    def drive(self, name: str) -> None:
+        """Starts a Deployment that calls as the source of the flows; returns when calls of every kind get through."""
+        calling = ("drive", f"billing.{NAMESPACE}.svc", f"database.{NAMESPACE}.svc")
+        self.cluster.apply(workload(name, *calling, account="orders"))
+        self.available(name)
+        eventually(lambda: _flowing(self._records(name)[-2:]), "calls of every kind that get through", SECONDS)
 
     def available(self, name: str) -> None:
         """Waits until a Deployment has all its pods."""
         where = (f"--namespace={NAMESPACE}", f"--timeout={SECONDS:.0f}s")
         self.cluster.kubectl("rollout", "status", f"deployment/{name}", *where, seconds=SECONDS)
 
-    def failures_since(self, moment: float) -> dict[str, dict[str, int]]:
+    def failures_since(self, moment: float, driver: str = "orders") -> dict[str, dict[str, int]]:
         """Calls by kind and outcome that failed since that time; returns when calls of every kind get through again.
 
-        ``moment`` is of ``time.time``.
+        ``moment`` is of ``time.time``, ``driver`` the Deployment that calls.
         """
         now = time.time()
 
         def after() -> list[Object] | None:
-            records = [record for record in self._records() if record["at"] > now]
+            records = [record for record in self._records(driver) if record["at"] > now]
             return records if _flowing(records) else None
 
         last = eventually(after, "calls of every kind that get through", SECONDS)[-1]
         before: Object = {}
-        for record in self._records():
+        for record in self._records(driver):
             if record["at"] <= moment:
                 before = record
         return {
@@ -159,8 +164,9 @@ class DrillShop:
                 return each["status"], each["reason"]
         return "", ""
 
-    def _records(self) -> list[Object]:
-        logs = self.cluster.kubectl("logs", f"--namespace={NAMESPACE}", "deploy/orders", "--container=app", check=False)
+    def _records(self, driver: str) -> list[Object]:
+        what = ("logs", f"--namespace={NAMESPACE}", f"deploy/{driver}", "--container=app")
+        logs = self.cluster.kubectl(*what, check=False)
         if logs.returncode:
             raise AssertionError(logs.stderr)
         return [json.loads(line) for line in logs.stdout.splitlines() if line.startswith("{")]

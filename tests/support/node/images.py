@@ -38,8 +38,8 @@ def operator(archive: Path) -> int:
     return operator_of(archive, ROOT, __version__)
 
 
-def operator_of(archive: Path, source: Path, version: str) -> int:
-    """The same of another source tree, which says that it is of that version."""
+def operator_of(archive: Path, source: Path, version: str, *more: oci.Layer) -> int:
+    """The same of another source tree, under that version's tag, with more layers on top."""
     base = python_base()
     with tempfile.TemporaryDirectory(prefix="lawflow-image-") as folder:
         _run(sys.executable, "-m", "hatchling", "build", "--target=wheel", f"--directory={folder}", source=source)
@@ -50,7 +50,7 @@ def operator_of(archive: Path, source: Path, version: str) -> int:
         _compile(base, root)
         image = oci.Image(
             f"docker.io/lawflow/operator:{version}",
-            [kept_layer(base), kept_layer(_dependencies(base)), oci.layer(root)],
+            [kept_layer(base), kept_layer(_dependencies(base)), oci.layer(root), *more],
             ["/opt/lawflow/bin/lawflow"],
             environment={"PATH": "/opt/lawflow/bin:/usr/bin", "PYTHONUNBUFFERED": "1"},
             labels=_labels("lawflow"),
@@ -66,8 +66,8 @@ def sidecar(archive: Path) -> int:
     return sidecar_of(archive, __version__)
 
 
-def sidecar_of(archive: Path, version: str) -> int:
-    """The same under the tag of another version."""
+def sidecar_of(archive: Path, version: str, *more: oci.Layer, **environment: str) -> int:
+    """The same under the tag of another version, with more layers on top and more in its environment."""
     try:
         module = module_directory() / f"lib{MODULE}.so"
         envoy = _envoy(envoy_binary())
@@ -79,10 +79,14 @@ def sidecar_of(archive: Path, version: str) -> int:
         shutil.copy(module, place)
         image = oci.Image(
             f"docker.io/lawflow/sidecar:{version}",
-            [kept_layer(_base("libc6", "libgcc-s1")), kept_layer(envoy), oci.layer(Path(folder))],
+            [kept_layer(_base("libc6", "libgcc-s1")), kept_layer(envoy), oci.layer(Path(folder)), *more],
             ["envoy"],
             user=f"{USER_ID}:{USER_ID}",
-            environment={"PATH": "/usr/local/bin", "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": f"/{MODULES_IN_IMAGE}"},
+            environment={
+                "PATH": "/usr/local/bin",
+                "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": f"/{MODULES_IN_IMAGE}",
+                **environment,
+            },
             labels=_labels("lawflow-sidecar"),
         )
         return oci.write(image, archive)
