@@ -1,5 +1,7 @@
 """Nobody gets at a sidecar's identity: not by exec, attach or a debugger, and not by mounting its signer's volume."""
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from lawflow.model.sidecar import CONTAINER, SIGNER_NAME
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 Object = dict[str, Any]
+Pod = Callable[[Drilled], Object]
+STRANGER = "stranger"
 
 
 @pytest.mark.parametrize(
@@ -45,47 +49,73 @@ def test_no_debugger_reaches_the_sidecar(drilled: Drilled, flags: tuple[str, ...
     assert "an ephemeral container may not target the sidecar" in refused.stderr
 
 
-def stranger(namespace: str) -> Object:
-    """A pod whose app asks the signer itself for the certificate of orders."""
+def asks_by_itself(_: Drilled) -> Object:
+    """A pod whose app asks the signer for a certificate."""
     asked = {"signerName": SIGNER_NAME, "keyType": "ECDSAP256", "credentialBundlePath": "bundle.pem"}
     volume = {"name": "identity", "projected": {"sources": [{"podCertificate": asked}]}}
-    app = {"name": "app", "image": IMAGE, "imagePullPolicy": "Never", "args": ["wait"],
-           "volumeMounts": [{"name": "identity", "mountPath": "/identity"}],
-           "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]},
-                               "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}}  # fmt: skip
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "stranger", "namespace": namespace},
-        "spec": {"containers": [app], "volumes": [volume]},
-    }
+    app: Object = {"name": "app", "image": IMAGE, "imagePullPolicy": "Never", "args": ["wait"]}
+    app |= {"volumeMounts": [{"name": "identity", "mountPath": "/identity"}]}
+    return {"metadata": {"name": STRANGER}, "spec": {"containers": [app], "volumes": [volume]}}
 
 
-def test_the_signers_volume_is_refused_at_admission(drilled: Drilled) -> None:
-    refused = drilled.cluster.kubectl("create", "--filename=-", input=stranger(NAMESPACE), check=False)
+def poses_as_the_sidecar(drilled: Drilled) -> Object:
+    """A pod with a sidecar that is Lawflow's in all but its image."""
+    found = drilled.shop.pods("orders")[0]
+    spec = found["spec"]
+    (sidecar,) = spec["initContainers"]
+    kept = {key: spec[key] for key in ("containers", "volumes", "securityContext")}
+    annotations = found["metadata"]["annotations"]
+    metadata = {"name": STRANGER, "annotations": annotations}
+    return {"metadata": metadata, "spec": _without_token(kept | {"initContainers": [sidecar | {"image": IMAGE}]})}
+
+
+def _without_token(spec: Object) -> Object:
+    """Without the volume that admission adds to each pod: the new one gets its own."""
+    spec = copy.deepcopy(spec)
+    spec["volumes"] = [each for each in spec["volumes"] if not each["name"].startswith("kube-api-access")]
+    for container in spec["containers"] + spec["initContainers"]:
+        mounts = container.get("volumeMounts", [])
+        container["volumeMounts"] = [each for each in mounts if not each["name"].startswith("kube-api-access")]
+    return spec
+
+
+STRANGERS = {
+    asks_by_itself: (f"the signer {SIGNER_NAME} is for the sidecar alone", "VolumeMismatch"),
+    poses_as_the_sidecar: ("is not the sidecar of a release that is in use", "SidecarNotGenuine"),
+}
+"""Pods that are after a certificate: why admission refuses them, and why the signer does."""
+strangers = pytest.mark.parametrize("stranger", STRANGERS, ids=lambda made: made.__name__)
+
+
+@strangers
+def test_admission_refuses_a_pod_that_is_after_a_certificate(drilled: Drilled, stranger: Pod) -> None:
+    made = {"apiVersion": "v1", "kind": "Pod"} | stranger(drilled)
+    refused = drilled.cluster.kubectl("create", f"--namespace={NAMESPACE}", "--filename=-", input=made, check=False)
     assert refused.returncode != 0
-    assert f"{SIGNER_NAME} are for the sidecar" in refused.stderr or "lawflow" in refused.stderr
+    assert STRANGERS[stranger][0] in refused.stderr
+    assert drilled.cluster.find("pod", STRANGER, f"--namespace={NAMESPACE}") is None
 
 
-def test_the_signer_refuses_it_where_no_policy_does(drilled: Drilled) -> None:
+@strangers
+def test_the_signer_refuses_it_where_no_policy_does(drilled: Drilled, stranger: Pod) -> None:
     """In a namespace that has not opted in, admission is nobody's: the signer alone stands there."""
-    cluster = drilled.cluster
-    cluster.create(stranger("default"))
+    cluster, where = drilled.cluster, "--namespace=default"
+    made = {"apiVersion": "v1", "kind": "Pod"} | stranger(drilled)
+    cluster.kubectl("create", where, "--filename=-", input=made)
     try:
-        denied = eventually(lambda: _denial(drilled), "a denial of the request of the pod's kubelet", SECONDS)
-        assert denied["reason"] == "SidecarNotGenuine"
-        pod = cluster.get("pod", "stranger", "--namespace=default")
-        assert pod["status"]["phase"] == "Pending"
+        uid = cluster.get("pod", STRANGER, where)["metadata"]["uid"]
+        denied = eventually(lambda: _answer(drilled, uid), "an answer to the pod's kubelet", SECONDS)
+        assert (denied["type"], denied["reason"]) == ("Denied", STRANGERS[stranger][1])
+        assert cluster.get("pod", STRANGER, where)["status"]["phase"] == "Pending"
     finally:
-        cluster.kubectl("delete", "pod", "stranger", "--namespace=default", "--grace-period=0", "--force")
+        cluster.kubectl("delete", "pod", STRANGER, where, "--grace-period=0", "--force")
 
 
-def _denial(drilled: Drilled) -> Object | None:
-    requests = drilled.cluster.get("podcertificaterequests", "--namespace=default")["items"]
-    for request in requests:
-        if request["spec"]["podName"] == "stranger":
+def _answer(drilled: Drilled, uid: str) -> Object | None:
+    """The signer's answer to what was asked for that pod."""
+    for request in drilled.cluster.get("podcertificaterequests", "--namespace=default")["items"]:
+        if request["spec"]["podUID"] == uid:
             for condition in request.get("status", {}).get("conditions", ()):
-                assert condition["type"] != "Issued"
                 found: Object = condition
                 return found
     return None
