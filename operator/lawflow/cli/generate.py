@@ -1,4 +1,4 @@
-"""``lawflow generate``: what the repository keeps in a file but the code knows better."""
+"""``lawflow generate``: what the repository keeps in a file but the code knows better, or has to know later."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +9,7 @@ import yaml
 from lawflow.cli.rules import OWN_RULES
 from lawflow.gate import GateSettings, policies, webhook_configurations
 from lawflow.law.document import catalogue_page
+from lawflow.mesh import releases
 from lawflow.model.document import api_reference
 from lawflow.model.schema import custom_resource_definitions
 
@@ -60,7 +61,17 @@ def chart_files() -> Iterator[tuple[str, str]]:
         yield f"charts/lawflow/files/gate/{name}.yaml", _GATE_HEADER + text
 
 
-GENERATORS = {"crds": custom_resource_files, "docs": document_files, "chart": chart_files}
+def bootstrap_files() -> Iterator[tuple[str, str]]:
+    """Path and text of the bootstrap of this release; those of the releases before stay as they are."""
+    yield f"operator/lawflow/mesh/{releases.template_name()}", releases.template()
+
+
+GENERATORS = {
+    "crds": custom_resource_files,
+    "docs": document_files,
+    "chart": chart_files,
+    "bootstraps": bootstrap_files,
+}
 
 
 @click.command()
@@ -73,7 +84,7 @@ GENERATORS = {"crds": custom_resource_files, "docs": document_files, "chart": ch
     help="Checkout to write into.",
 )
 def generate(what: tuple[str, ...], directory: Path) -> None:
-    """Write crds/, docs/ and the gate in charts/ from the code; all by default."""  # fmt: skip
+    """Write crds/, docs/, the chart's gate and this release's bootstrap from the code; all by default."""
     for name in what or tuple(GENERATORS):
         for path, text in GENERATORS[name]():
             file = directory / path

@@ -1,29 +1,33 @@
 """Options that say what is injected: the webhook injects it, the controller tells the gate what is genuine."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from importlib.resources.abc import Traversable
 from typing import Any, TypeVar, cast
 
 import click
 
 from lawflow.identity.spiffe import SpiffeId
 from lawflow.inject.settings import Delivery, InjectionSettings, SidecarRelease
-from lawflow.mesh.bootstrap import BootstrapSettings, bootstrap
+from lawflow.mesh.bootstrap import BootstrapSettings
+from lawflow.mesh.releases import KEPT, bootstrap_of, counted_versions
 from lawflow.model.sidecar import SIGNER_NAME, USER_ID, Interception
 from lawflow.model.trust_bundle import SYSTEM_NAMESPACE, XDS_SERVICE_ACCOUNT
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_IMAGES = tuple(f"lawflow/sidecar:{version}" for version in counted_versions())
 
 _OPTIONS = (
     click.option(
         "--sidecar-image",
         "images",
         multiple=True,
-        default=("lawflow/sidecar:0.1.0",),
+        default=DEFAULT_IMAGES,
         show_default=True,
         envvar="LAWFLOW_SIDECAR_IMAGES",
-        help="Image of the sidecar, by digest where possible. Repeat it for the two releases before, newest first.",
+        help="Image of the sidecar, as NAME:VERSION@DIGEST where possible. Repeat it for the two releases before.",
     ),
     click.option("--sidecar-uid", default=USER_ID, show_default=True, help="User id that the sidecar alone runs as."),
     click.option(
@@ -69,10 +73,8 @@ def injection_options(command: Command, own_namespace: str = "--namespace") -> C
         xds_address: str | None,
         **rest: Any,
     ) -> Any:
-        text = bootstrap_text(
-            xds_address or f"{XDS_SERVICE_ACCOUNT}.{own_namespace}.svc:18000", trust_domain, own_namespace
-        )
-        current, *previous = (SidecarRelease(_version(image), image, text) for image in images)
+        address = xds_address or f"{XDS_SERVICE_ACCOUNT}.{own_namespace}.svc:18000"
+        current, *previous = sidecar_releases(images, bootstrap_settings(address, trust_domain, own_namespace))
         injection = InjectionSettings(
             current,
             tuple(previous),
@@ -93,16 +95,32 @@ def injection_options(command: Command, own_namespace: str = "--namespace") -> C
     return cast("Command", decorated)
 
 
-def bootstrap_text(address: str, trust_domain: str, namespace: str) -> str:
-    """The bootstrap of a sidecar's Envoy; ``address`` is HOST:PORT of the configuration server."""
+def bootstrap_settings(address: str, trust_domain: str, namespace: str) -> BootstrapSettings:
+    """What sidecars of an installation are started with; ``address`` is HOST:PORT of the configuration server."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit():
         raise click.UsageError(f"--xds {address!r} is not HOST:PORT")
-    server = SpiffeId(trust_domain, namespace, XDS_SERVICE_ACCOUNT)
-    return json.dumps(bootstrap(BootstrapSettings(host, int(port), str(server))), sort_keys=True)
+    return BootstrapSettings(host, int(port), str(SpiffeId(trust_domain, namespace, XDS_SERVICE_ACCOUNT)))
+
+
+def sidecar_releases(
+    images: Sequence[str], settings: BootstrapSettings, kept: Traversable = KEPT
+) -> Iterator[SidecarRelease]:
+    """The releases that the images are of, each with the bootstrap that it was released with.
+
+    An image says by its tag which release it is. With another tag, or by digest alone, the first image is taken for
+    the present release, and a later one may have been started with the bootstrap of any.
+    """
+    known = counted_versions(kept)
+    for position, image in enumerate(images):
+        version = _version(image)
+        candidates = (version,) if version in known else known if position else known[:1]
+        for candidate in candidates:
+            yield SidecarRelease(version, image, json.dumps(bootstrap_of(candidate, settings, kept), sort_keys=True))
 
 
 def _version(image: str) -> str:
-    """The tag of an image, or the beginning of its digest: at most the 63 characters of a label."""
-    _, _, tag = image.rpartition("/")[2].partition(":")
-    return tag[-12:] if "@" in image else tag or "latest"
+    """The tag of an image, or the end of its digest: at most the 63 characters of a label."""
+    name, _, digest = image.partition("@")
+    _, _, tag = name.rpartition("/")[2].partition(":")
+    return tag or digest[-12:] or "latest"

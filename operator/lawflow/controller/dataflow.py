@@ -47,7 +47,10 @@ async def reconcile(environment: Environment, namespace: str, name: str) -> dt.d
     status = flow_status(
         resolve_flow(flow, world.references),
         assessment.findings,
-        sorted(workload_states(world, flow), key=lambda state: (state.side != "source", state.kind, state.name)),
+        sorted(
+            workload_states(world, flow, _releases(environment)),
+            key=lambda state: (state.side != "source", state.kind, state.name),
+        ),
         previous,
         environment.now,
         credentials=credentials_of(environment, flow, previous),
@@ -58,6 +61,14 @@ async def reconcile(environment: Environment, namespace: str, name: str) -> dt.d
     )
     await write_status(environment, DATA_FLOW, stored, status, TOLD)
     return midnight(review) if review and environment.settings.judged_on is None else None
+
+
+def _releases(environment: Environment) -> frozenset[str] | None:
+    """Versions of the sidecars that count; where nothing is injected, nobody asks."""
+    injection = environment.settings.injection
+    if injection is None:
+        return None
+    return frozenset(release.version for release in (injection.release, *injection.previous))
 
 
 def _indexed(environment: Environment, stored: Object) -> bool:

@@ -1,6 +1,6 @@
 """Where a flow is in force: the workloads at both its ends, and what their live pods lack."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +30,12 @@ class WorkloadState:
     """Pods whose sidecar did not take its last configuration."""
     rejection: str = ""
     """Why not."""
+    sidecars: tuple[str, ...] = ()
+    """What the sidecars say of themselves: version of the module, and of the policies' schema."""
+    forgotten: int = 0
+    """Pods whose sidecar is of a release that this control plane does not know."""
+    exposed: int = 0
+    """Pods whose own ports are not closed to connections past the sidecar, but for a NetworkPolicy."""
 
     @property
     def reason(self) -> str:
@@ -56,6 +62,11 @@ class WorkloadState:
                 f"the sidecars of {self.rejecting} of {workload} keep their last configuration and reject the new one: "
                 f"{self.rejection}"
             )
+        if self.forgotten:
+            return "RestartRequired", (
+                f"the sidecars of {self.forgotten} of {workload} are of a release that this control plane does not "
+                "know, newer or too old, and get no new certificate: roll the workload out again"
+            )
         if self.unaware:
             return "RestartRequired", (
                 f"{self.unaware} of {workload} were made before this flow, and do not reach its destination through "
@@ -64,15 +75,18 @@ class WorkloadState:
         return "", ""
 
 
-def workload_states(world: World, flow: DataFlow) -> Iterator[WorkloadState]:
-    """The workloads at both ends of a flow, with the state of their live pods."""
+def workload_states(world: World, flow: DataFlow, releases: Collection[str] | None = None) -> Iterator[WorkloadState]:
+    """The workloads at both ends of a flow, with the state of their live pods.
+
+    ``releases`` are the versions of sidecars that count as genuine; ``None`` for all.
+    """
     namespace, source = flow.metadata.namespace, flow.spec.source.service_account_name
     pods = _pods_by_owner(world, namespace)
     for obj, template in world.workloads(namespace):
         if template.service_account == source:
-            yield _state(world, obj, "source", pods, flow)
+            yield _state(world, obj, "source", pods, releases, flow)
         elif flow.metadata.name in template.declared_flows:
-            yield _state(world, obj, "source", pods)
+            yield _state(world, obj, "source", pods, releases)
     service = flow.spec.destination.service
     if service is None:
         return
@@ -80,7 +94,7 @@ def workload_states(world: World, flow: DataFlow) -> Iterator[WorkloadState]:
     pods = _pods_by_owner(world, where)
     for obj, template in world.workloads(where):
         if template.service_account == (service.service_account_name or service.name):
-            yield _state(world, obj, "destination", pods)
+            yield _state(world, obj, "destination", pods, releases)
 
 
 _Owned = dict[tuple[str, str], list[Object]]
@@ -100,6 +114,7 @@ def _state(
     workload: Object,
     side: Literal["source", "destination"],
     owned: _Owned,
+    releases: Collection[str] | None,
     leaving: DataFlow | None = None,
 ) -> WorkloadState:
     """``leaving`` is the flow where the workload's own sidecars carry it out."""
@@ -107,17 +122,21 @@ def _state(
     pods = owned.get((workload["kind"], metadata["name"]), [])
     annotated = [pod["metadata"]["annotations"] for pod in pods]
     rejections = [found[labels.POLICY_REJECTED] for found in annotated if labels.POLICY_REJECTED in found]
+    injected = [found for found in annotated if labels.INJECTED in found]
     return WorkloadState(
         workload["kind"],
         metadata["name"],
         side,
         pods=len(pods),
-        injected=sum(labels.INJECTED in found for found in annotated),
+        injected=len(injected),
         opted_in=world.opted_in(metadata["namespace"]),
         static=labels.MIRROR in (metadata.get("annotations") or {}),
         unaware=len(list(_unaware(pods, leaving))) if leaving else 0,
         rejecting=len(rejections),
         rejection=rejections[0] if rejections else "",
+        sidecars=tuple(sorted({found[labels.MODULE] for found in injected if labels.MODULE in found})),
+        forgotten=sum(releases is not None and found[labels.INJECTED] not in releases for found in injected),
+        exposed=sum(side == "destination" and found.get(labels.INTERCEPTION) == "explicit" for found in injected),
     )
 
 

@@ -17,6 +17,7 @@ from lawflow.store.protocol import Object
 
 MAXIMUM_FINDINGS = 100
 MAXIMUM_WORKLOADS = 100
+MAXIMUM_SIDECARS = 8
 
 
 _INDEX_FULL = Observation(
@@ -24,6 +25,11 @@ _INDEX_FULL = Observation(
     f"a namespace holds at most {MAXIMUM_FLOWS} flows, and older ones have all places: the gate refuses the pods of "
     "this one; move flows to another namespace",
 )  # fmt: skip
+_PAST_THE_SIDECAR = (
+    "all pods have the sidecar, which lets the declared peer alone through; in mode explicit the receiver's own port "
+    "is closed to who connects past the sidecar only where the cluster's network enforces NetworkPolicies, which "
+    "Lawflow writes and cannot see enforced"
+)
 CREDENTIALS_UNKNOWN = Observation("CredentialsReady", "Unknown", "NotIssuedYet", "no certificate has been issued yet")
 
 
@@ -154,6 +160,8 @@ def _enforced(resolved: ResolvedFlow, workloads: Sequence[WorkloadState], lawful
         return Observation("Enforced", "Unknown", "NoWorkload", "no pod of the source or the destination runs")
     if not lawful:
         return Observation("Enforced", "True", "Closed", "the sidecars let nothing through: the flow is not lawful")
+    if any(each.exposed for each in running):
+        return Observation("Enforced", "True", "DirectPortOpen", _PAST_THE_SIDECAR)
     return Observation("Enforced", "True", "InForce", "all pods have the sidecar: only the declared peer is reached")
 
 
@@ -188,4 +196,5 @@ def _plain(finding: Finding) -> Object:
 
 def _workload(state: WorkloadState) -> Object:
     reason = state.reason
-    return {"kind": state.kind, "name": state.name, "side": state.side, "enforced": not reason, "reason": reason}
+    told = {"kind": state.kind, "name": state.name, "side": state.side, "enforced": not reason, "reason": reason}
+    return told | {"sidecars": list(state.sidecars[:MAXIMUM_SIDECARS])}

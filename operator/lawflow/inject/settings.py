@@ -17,7 +17,7 @@ class SidecarRelease:
     """One release of the sidecar: everything that differs from release to release, and from nothing else.
 
     The bootstrap is the same for all pods (what differs between pods comes by ADS or from the environment), so the
-    gate can compare it to the letter. Change it together with the version and keep the old text as ``previous``: a
+    gate can compare it to the letter. It changes with the version alone, and the old text is kept (mesh.releases): a
     running sidecar whose text nobody knows any more gets no new certificate.
     """
 

@@ -61,7 +61,7 @@ def bootstrap(settings: BootstrapSettings) -> Resource:
 def _xds_cluster(settings: BootstrapSettings) -> Resource:
     return {
         "name": XDS_CLUSTER,
-        "type": "STATIC" if _is_address(settings.xds_host) else "STRICT_DNS",
+        "type": "STATIC" if is_address(settings.xds_host) else "STRICT_DNS",
         "connect_timeout": CONNECT_TIMEOUT,
         "load_assignment": load_assignment(XDS_CLUSTER, [(settings.xds_host, settings.xds_port)]),
         "transport_socket": tls.control_plane_socket(settings.xds_spiffe_id, settings.certificate_directory),
@@ -126,7 +126,8 @@ def _health_listener(settings: BootstrapSettings) -> Resource:
     }
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a host is written as an IP address, not as a name."""
     try:
         ip_address(host)
     except ValueError:

@@ -48,6 +48,11 @@ class Workload(Model):
     side: Literal["source", "destination"] = Field(description="Which end of the flow it is.")
     enforced: bool = Field(description="Whether the flow is in force there.")
     reason: str = Field("", description="Why it is not in force.")
+    sidecars: Annotated[tuple[str, ...], Field(max_length=8)] = Field(
+        (),
+        description="What its pods' sidecars say of themselves: the version of their module, and of the schema of "
+        "policies that they read, e.g. 0.1.0/1. More than one during an upgrade.",
+    )
 
 
 Conditions = Annotated[

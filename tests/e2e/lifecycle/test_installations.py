@@ -187,8 +187,8 @@ def test_the_static_manifest_installs_what_the_chart_does_and_works(own: Own) ->
 
 
 def test_pod_certificates_are_replaced_under_load_without_a_failed_request(own: Own) -> None:
-    # A kubelet that starts again asks for new certificates. It also takes pods for unready until it has probed them, which
-    # is none of Lawflow's business.
+    # A kubelet that starts again asks for new certificates. It also takes pods for unready until it has probed them,
+    # which is none of Lawflow's business.
     lenient = {"spec": {"publishNotReadyAddresses": True}}
     own.cluster.patch("service", "server", lenient, f"--namespace={NAMESPACE}")
     with own.market.undisturbed("client"):

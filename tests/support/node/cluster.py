@@ -4,10 +4,12 @@ This machine's network, mounts and rules stay as they are: the node shares with 
 port on the loopback address, at which API requests are passed in.
 """
 
+import contextlib
 import json
 import os
 import platform
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,14 +18,14 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO
 
-import pytest
 from tests.support import component_flags
 from tests.support.authority import Authority, KeyPair
 from tests.support.builds import GO_MODULES, cache
 from tests.support.cluster import Cluster, Object
-from tests.support.node import configuration, dns, oci
+from tests.support.node import configuration, dns, oci, orders
+from tests.support.node.isolation import PID_FILE
 from tests.support.node.keeper import KEEP, PLAN_FILE, START
 from tests.support.node.plan import ADDRESS, NAME, Component, Plan
 from tests.support.node.processes import kill_program
@@ -33,8 +35,9 @@ from tests.support.waiting import eventually
 
 ROOT = GO_MODULES.parent
 SERVICE_OF_THE_API = "10.96.0.1"
-TOOLS = ("unshare", "mount", "hostname", "ip")
+TOOLS = ("unshare", "nsenter", "mount", "hostname", "ip")
 SECONDS_TO_END = 30.0
+SECONDS_TO_OBEY = 180.0
 
 
 def require_node() -> None:
@@ -59,6 +62,8 @@ class NodeCluster(Cluster):
         self._began, self._say_to = time.monotonic(), say
         self._directory = directory
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._ended: set[str] = set()
+        """Components that were ended and not started again."""
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._port: int = self._listening.getsockname()[1]
         try:
@@ -106,16 +111,39 @@ class NodeCluster(Cluster):
             self._keeper.communicate(timeout=SECONDS_TO_END)
 
     def start(self, component: str) -> None:
-        _not_for_tests(component)
+        orders.give(self._directory, "start", SECONDS_TO_OBEY, component=component)
+        self._ended.discard(component)
 
     def stop(self, component: str) -> None:
-        _not_for_tests(component)
+        self._end(component, signal.SIGTERM)
 
     def kill(self, component: str) -> None:
-        _not_for_tests(component)
+        self._end(component, signal.SIGKILL)
 
     def mend(self) -> None:
-        pass
+        for component in sorted(self._ended):  # etcd first
+            self.start(component)
+
+    def restart(self) -> None:
+        """Ends the node as a power failure would, and starts it again with what its disk holds."""
+        with contextlib.suppress(AssertionError):  # who gets the order gives no answer
+            orders.give(self._directory, "restart", SECONDS_TO_OBEY)
+        self._ended.clear()
+        orders.give(self._directory, "settle", SECONDS_TO_OBEY)
+
+    def on_node(self, *command: str) -> str:
+        """Runs a program of this machine among the node's files and in its network; returns what it printed."""
+        pid = (self._directory / PID_FILE).read_text()
+        done = subprocess.run(
+            ["nsenter", f"--target={pid}", "--mount", "--net", "--", *command],
+            capture_output=True, text=True, check=False, timeout=SECONDS_TO_OBEY,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}"
+        return done.stdout
+
+    def _end(self, component: str, number: signal.Signals) -> None:
+        orders.give(self._directory, "end", SECONDS_TO_OBEY, component=component, signal=int(number))
+        self._ended.add(component)
 
     def _credentials(self, name: str, groups: Sequence[str]) -> Object:
         return _user_entry(self._authority.client(name, groups))
@@ -221,13 +249,13 @@ class NodeCluster(Cluster):
         to_kubelets = authority.client("kube-apiserver", ["system:masters"])
         manager_user = self.user("system:kube-controller-manager").kubeconfig
         scheduler_user = self.user("system:kube-scheduler").kubeconfig
-        etcd = "http://127.0.0.1:2379"
+        etcd = configuration.ETCD_CLIENTS
         return [
             Component(
                 "etcd",
                 [
                     str(made.control_plane.etcd),
-                    *component_flags.etcd(Path("/var/lib/etcd"), etcd, "http://127.0.0.1:2380"),
+                    *component_flags.etcd(configuration.ETCD_DATA, etcd, configuration.ETCD_PEERS),
                 ],
                 f"{etcd}/readyz",
             ),
@@ -295,7 +323,3 @@ def load(directory: Path, archive: Path) -> None:
 
 def _user_entry(pair: KeyPair) -> Object:
     return {"client-certificate": str(pair.certificate), "client-key": str(pair.key)}
-
-
-def _not_for_tests(component: str) -> NoReturn:
-    pytest.skip(f"{component} of a node is not for a test to touch")

@@ -11,6 +11,8 @@ from tests.support.node.programs import Programs
 POD_RANGE = "10.244.0.0/24"
 DNS_ADDRESS = "10.96.0.10"
 PAUSE_IMAGE = "docker.io/lawflow/pause:1"
+ETCD_CLIENTS, ETCD_PEERS = "http://127.0.0.1:2379", "http://127.0.0.1:2380"
+ETCD_DATA = Path("/var/lib/etcd")
 
 
 def containerd(directory: Path, programs: Programs) -> str:

@@ -35,17 +35,22 @@ MEGABYTE = 1_000_000
 
 def operator(archive: Path) -> int:
     """Writes the operator's image, a virtual environment of the locked packages and the wheel; returns its size."""
+    return operator_of(archive, ROOT, __version__)
+
+
+def operator_of(archive: Path, source: Path, version: str, *more: oci.Layer) -> int:
+    """The same of another source tree, under that version's tag, with more layers on top."""
     base = python_base()
     with tempfile.TemporaryDirectory(prefix="lawflow-image-") as folder:
-        _run(sys.executable, "-m", "hatchling", "build", "--target=wheel", f"--directory={folder}")
+        _run(sys.executable, "-m", "hatchling", "build", "--target=wheel", f"--directory={folder}", source=source)
         (wheel,) = Path(folder).glob("*.whl")
         root = Path(folder, "root")
         _pip(base, root, "--no-index", str(wheel))
         _virtual_environment(root / "opt" / "lawflow")
         _compile(base, root)
         image = oci.Image(
-            f"docker.io/lawflow/operator:{__version__}",
-            [kept_layer(base), kept_layer(_dependencies(base)), oci.layer(root)],
+            f"docker.io/lawflow/operator:{version}",
+            [kept_layer(base), kept_layer(_dependencies(base)), oci.layer(root), *more],
             ["/opt/lawflow/bin/lawflow"],
             environment={"PATH": "/opt/lawflow/bin:/usr/bin", "PYTHONUNBUFFERED": "1"},
             labels=_labels("lawflow"),
@@ -58,6 +63,11 @@ def sidecar(archive: Path) -> int:
 
     Raises UnavailableError where Envoy or the module is not at hand; the message says how to get it.
     """
+    return sidecar_of(archive, __version__)
+
+
+def sidecar_of(archive: Path, version: str, *more: oci.Layer, **environment: str) -> int:
+    """The same under the tag of another version, with more layers on top and more in its environment."""
     try:
         module = module_directory() / f"lib{MODULE}.so"
         envoy = _envoy(envoy_binary())
@@ -68,11 +78,15 @@ def sidecar(archive: Path) -> int:
         place.mkdir(parents=True)
         shutil.copy(module, place)
         image = oci.Image(
-            f"docker.io/lawflow/sidecar:{__version__}",
-            [kept_layer(_base("libc6", "libgcc-s1")), kept_layer(envoy), oci.layer(Path(folder))],
+            f"docker.io/lawflow/sidecar:{version}",
+            [kept_layer(_base("libc6", "libgcc-s1")), kept_layer(envoy), oci.layer(Path(folder)), *more],
             ["envoy"],
             user=f"{USER_ID}:{USER_ID}",
-            environment={"PATH": "/usr/local/bin", "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": f"/{MODULES_IN_IMAGE}"},
+            environment={
+                "PATH": "/usr/local/bin",
+                "ENVOY_DYNAMIC_MODULES_SEARCH_PATH": f"/{MODULES_IN_IMAGE}",
+                **environment,
+            },
             labels=_labels("lawflow-sidecar"),
         )
         return oci.write(image, archive)
@@ -189,8 +203,8 @@ def _labels(title: str) -> dict[str, str]:
     return {"org.opencontainers.image.title": title, "org.opencontainers.image.licenses": "Apache-2.0"}
 
 
-def _run(*command: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def _run(*command: str, source: Path = ROOT) -> None:
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildError(f"{' '.join(command[:4])} … failed: {(done.stderr or done.stdout).strip()}")
 

@@ -1,4 +1,5 @@
-"""The first process of a node: starts its programs one by one, passes API requests in, and ends with any of them.
+"""The first process of a node: starts its programs one by one, passes API requests in, and ends with any of them,
+unless it was ordered to end that one.
 
 Arguments: the plan's file, the socket that listens on the host (inherited; it stays in the host's network namespace
 though this process left that), and the pipe for reports. Standard input is held by the keeper: when it closes, this
@@ -22,6 +23,7 @@ import urllib.request
 from pathlib import Path
 
 from tests.support.node.isolation import mount_processes, protect_host_settings
+from tests.support.node.orders import RESTART_STATUS, SOCKET
 from tests.support.node.plan import Component, Plan
 
 SECONDS_TO_READY = 90.0
@@ -37,7 +39,10 @@ class Init:
         self._listening = listening
         self._report = report
         self._running: dict[int, Component] = {}
-        self._kept: list[subprocess.Popen[bytes]] = []
+        self._kept: dict[str, subprocess.Popen[bytes]] = {}
+        self._ordered: dict[int, asyncio.Event] = {}
+        """By process id: set when a program has ended that was ordered to."""
+        self._started = asyncio.Event()
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -46,25 +51,55 @@ class Init:
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         loop.add_reader(sys.stdin, self._end, "the keeper let go")
         server = await asyncio.start_server(self._pass_on, sock=self._listening)
+        orders = await asyncio.start_unix_server(self._take_order, self._plan.directory / SOCKET)
         started = asyncio.create_task(self._start())
         started.add_done_callback(self._end_where_it_failed)
         self.report(failed=await self._ended)
         started.cancel()
         server.close()
+        orders.close()
 
     async def _start(self) -> None:
         for component in self._plan.components:
-            began = time.monotonic()
-            self._run_component(component)
-            if component.ready:
-                await self._answers(component, began + SECONDS_TO_READY)
-                self.report(step=f"{component.name} answers")
-            else:
-                self.report(step=f"{component.name} started")
+            await self._start_one(component)
+            self.report(step=f"{component.name} {'answers' if component.ready else 'started'}")
+        self._started.set()
+
+    async def _start_one(self, component: Component) -> None:
+        began = time.monotonic()
+        self._run_component(component)
+        if component.ready:
+            await self._answers(component, began + SECONDS_TO_READY)
+
+    async def _take_order(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer: dict[str, str] = {}
+        try:
+            await self._obey(**json.loads(await reader.readline()))
+        except (TimeoutError, KeyError, OSError, TypeError, ValueError) as error:
+            answer = {"failed": str(error) or repr(error)}
+        writer.write(json.dumps(answer).encode() + b"\n")
+        writer.close()
+
+    async def _obey(self, order: str, component: str = "", signal: int = 0) -> None:
+        if order == "settle":
+            await self._started.wait()
+        elif order == "restart":
+            os._exit(RESTART_STATUS)  # as by a power failure: the kernel ends all others at once
+        elif order == "end":
+            pid = self._kept[component].pid
+            ended = self._ordered[pid] = asyncio.Event()
+            os.kill(pid, signal)
+            await ended.wait()
+        elif order == "start":
+            (found,) = [each for each in self._plan.components if each.name == component]
+            if self._kept[component].pid not in self._running:
+                await self._start_one(found)
+        else:
+            raise ValueError(f"nobody knows the order {order}")
 
     def _run_component(self, component: Component) -> None:
         process = self._launch(component)
-        self._kept.append(process)
+        self._kept[component.name] = process
         self._running[process.pid] = component
 
     def _launch(self, component: Component) -> subprocess.Popen[bytes]:
@@ -89,11 +124,13 @@ class Init:
         with contextlib.suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 pid, status = found
-                if component := self._running.pop(pid, None):
-                    if component.may_be_killed and os.waitstatus_to_exitcode(status) == -signal.SIGKILL:
-                        self._run_component(component)
-                    else:
-                        self._end(self._described(component, f"ended with {os.waitstatus_to_exitcode(status)}"))
+                component = self._running.pop(pid, None)
+                if ordered := self._ordered.pop(pid, None):
+                    ordered.set()
+                elif component and component.may_be_killed and os.waitstatus_to_exitcode(status) == -signal.SIGKILL:
+                    self._run_component(component)
+                elif component:
+                    self._end(self._described(component, f"ended with {os.waitstatus_to_exitcode(status)}"))
 
     def _end_where_it_failed(self, started: asyncio.Task[None]) -> None:
         if not started.cancelled() and (error := started.exception()):

@@ -1,24 +1,31 @@
 """Turns namespaces that are still like the host into a node's: mounts, cgroups and a network of its own.
 
-Run as a program within new mount, network, host name, IPC and cgroup namespaces; goes on as tests.support.node.init
-in a process namespace as well. Nothing done here is seen from outside: mounts are private, folders that a node writes
-to lie in memory, and kernel settings that know no namespace are covered by plain files, so that a
-kubelet that sets them sets nothing.
+Run as a program within new mount, network, host name, IPC and cgroup namespaces; starts tests.support.node.init in a
+process namespace as well, once more for each time that it ends to be restarted. Nothing done here is seen from outside:
+mounts are private, folders that a node writes to lie in memory, and kernel settings that know no namespace are covered
+by plain files, so that a kubelet that sets them sets nothing.
 """
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.support.node import cgroups
-from tests.support.node.plan import ADDRESS, NAME
+from tests.support.node.orders import RESTART_STATUS
+from tests.support.node.plan import ADDRESS, NAME, Plan
 
 OWN_FOLDERS = ("/var/lib", "/var/log", "/run")
 """Where etcd, kubelet, containerd and CNI plugins keep their files, some at paths that cannot be chosen.
 
 In memory: what a node wrote is gone with it at once, where removing as many files from a disk can take half a minute.
 """
+PID_FILE = "node.pid"
+"""In the node's folder: the process that is in all its namespaces but that of processes."""
+_DETACH = 2
+_SIGNAL_AT_PARENTS_DEATH = 1
 HOST_SETTINGS = (
     "vm/overcommit_memory",
     "vm/panic_on_oom",
@@ -84,12 +91,38 @@ def _run(*command: str) -> None:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
 
 
-def main(arguments: list[str]) -> None:
-    """Isolate, and go on as the first process of a process namespace."""
+def forget_what_ran(path: str) -> None:
+    """What a machine's memory held before it was started again: mounts, /run, rules of the packet filter."""
+    library = ctypes.CDLL(None, use_errno=True)
+    library.umount2(b"/proc", _DETACH)  # of the process namespace that is gone, and what covers its settings
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for point in reversed(mounted):
+        if point.startswith(tuple(f"{folder}/" for folder in OWN_FOLDERS)):
+            library.umount2(point.encode().decode("unicode_escape").encode(), _DETACH)
+    library.umount2(b"/run", _DETACH)
+    _run("mount", "-t", "tmpfs", "tmpfs", "/run", "-o", "mode=755")
+    subprocess.run(["nft", "flush", "ruleset"], env={"PATH": path}, check=True)
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL)
+
+
+def main(plan_file: str, listening: str, report: str) -> int:
+    """Isolate, and be the parent of the first process of a process namespace."""
+    plan = Plan.read(Path(plan_file))
     isolate()
-    first = [sys.executable, "-m", "tests.support.node.init", *arguments]
-    os.execvp("unshare", ["unshare", "--pid", "--fork", "--kill-child", *first])
+    (plan.directory / PID_FILE).write_text(str(os.getpid()))
+    first = [sys.executable, "-m", "tests.support.node.init", plan_file, listening, report]
+    while True:
+        ended = subprocess.run(
+            ["unshare", "--pid", "--fork", "--kill-child", *first],
+            pass_fds=(int(listening), int(report)), preexec_fn=_end_with_parent, check=False,
+        ).returncode  # fmt: skip
+        if ended != RESTART_STATUS:
+            return ended
+        forget_what_ran(plan.path)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

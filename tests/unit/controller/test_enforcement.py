@@ -56,6 +56,35 @@ def test_a_pod_that_was_injected_for_the_flow_lacks_nothing(world: World) -> Non
     assert source(world) == WorkloadState("Deployment", "orders", "source", pods=1, injected=1)
 
 
+def test_sidecars_say_their_versions_each_once(world: World) -> None:
+    for name, module in {"a": "0.1.0/1", "b": "0.0.9/1", "c": "0.1.0/1", "d": None}.items():
+        made = injected(loopback_destinations([flow(world)]))
+        made["metadata"]["annotations"] |= {labels.MODULE: module} if module else {}
+        world.observe(POD, running(name, made))
+    assert source(world).sidecars == ("0.0.9/1", "0.1.0/1")
+
+
+def test_a_sidecar_of_a_release_that_nobody_knows_asks_for_a_rollout(world: World) -> None:
+    world.observe(POD, running("a", injected(loopback_destinations([flow(world)]))))
+    (known,) = workload_states(world, flow(world), {"1", "0"})
+    (forgotten,) = workload_states(world, flow(world), {"2"})
+    assert (known.forgotten, known.reason) == (0, "")
+    assert (forgotten.forgotten, forgotten.reason) == (1, "RestartRequired")
+    assert "get no new certificate" in forgotten.shortfall[1]
+
+
+@pytest.mark.parametrize(("mode", "exposed"), [("explicit", 1), ("redirect", 0)])
+def test_a_receivers_own_port_stays_open_in_mode_explicit(world: World, mode: Interception, exposed: int) -> None:
+    billing = merchant.deployment("shop", service_account="billing")
+    billing["metadata"]["name"] = "billing"
+    world.observe(DEPLOYMENT, billing)
+    made = running("b", injected((), mode))
+    made["metadata"]["ownerReferences"][0]["name"] = "billing"
+    world.observe(POD, made)
+    states = {state.name: state for state in workload_states(world, flow(world))}
+    assert (states["orders"].exposed, states["billing"].exposed) == (0, exposed)
+
+
 def test_a_pod_that_was_injected_before_the_flow_is_unaware_of_its_destination(world: World) -> None:
     world.observe(POD, running("old", injected(())))
     world.observe(POD, running("new", injected(loopback_destinations([flow(world)]))))

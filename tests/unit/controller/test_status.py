@@ -181,6 +181,13 @@ def test_a_flow_without_a_place_in_the_index_is_not_ready_and_says_so() -> None:
     assert said(found, "Stalled") == ("True", "IndexFull")
 
 
+def test_a_port_that_a_network_policy_alone_closes_is_told_of() -> None:
+    found = status(workloads=(replace(IN_FORCE, exposed=2),))
+    assert said(found, "Enforced") == ("True", "DirectPortOpen")
+    assert said(found, "Ready") == ("True", "Ready")
+    assert said(status(DENIED, workloads=(replace(IN_FORCE, exposed=2),)), "Enforced") == ("True", "Closed")
+
+
 def test_findings_and_workloads_are_bounded() -> None:
     found = status(*[DENIED] * 150, workloads=(IN_FORCE,) * 150)
     assert len(found["findings"]) == 100

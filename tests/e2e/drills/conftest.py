@@ -1,0 +1,118 @@
+"""A cluster for drills alone, since they take Lawflow and the node apart, and a shop whose calls must not fail."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tests.e2e.conftest import SECONDS_TO_INSTALL
+from tests.support import chart
+from tests.support.drill_shop import SECONDS, DrillShop, write_image
+from tests.support.node import images
+from tests.support.node.cluster import NodeCluster, open_node
+from tests.support.waiting import eventually
+
+PROMISED = 60.0
+"""Within how many seconds Lawflow is to heal by itself."""
+SLACK = 2.0
+"""How much slower this machine may be than one that has nothing else to do."""
+COMPONENTS = ("controller", "webhook", "xds")
+
+
+@dataclass
+class Drilled:
+    """The cluster, the shop, and how long each healing took."""
+
+    cluster: NodeCluster
+    shop: DrillShop
+    replicas: dict[str, int] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
+
+    def scale(self, *components: str, down: bool) -> None:
+        """Takes parts of Lawflow away, or brings them back; returns at once when bringing back."""
+        for name in components:
+            count = 0 if down else self.replicas[name]
+            self.lawflow("scale", f"deployment/lawflow-{name}", f"--replicas={count}")
+        if down:
+            for name in components:
+                label = f"--selector=app.kubernetes.io/component={name}"
+                self.lawflow("wait", "--for=delete", "pod", label, f"--timeout={SECONDS:.0f}s")
+
+    def lawflow(self, *arguments: str) -> str:
+        """kubectl in Lawflow's namespace."""
+        return self.cluster.kubectl(*arguments, f"--namespace={chart.NAMESPACE}", seconds=SECONDS).stdout
+
+    def available(self) -> bool:
+        """Whether all of Lawflow's pods are Ready."""
+        found = self.cluster.get("deployments", f"--namespace={chart.NAMESPACE}")["items"]
+        counts = ("replicas", "readyReplicas", "updatedReplicas")
+        return all({each["status"].get(name, 0) for name in counts} == {each["spec"]["replicas"]} for each in found)
+
+    @contextmanager
+    def healing(self, what: str) -> Iterator[None]:
+        """Times what is done within; fails where it took longer than is promised, on a machine as slow as may be."""
+        began = time.monotonic()
+        yield
+        self.times[what] = time.monotonic() - began
+        print(f"healed after {self.times[what]:5.1f} s: {what}", file=sys.stderr)
+        assert self.times[what] < PROMISED * SLACK, f"{what} took {self.times[what]:.0f} s and not a minute"
+
+    def unharmed(self) -> AbstractContextManager[None]:
+        """Fails where a call of the shop failed within."""
+        return _unharmed(self.shop)
+
+    def whole(self) -> None:
+        """Waits until Lawflow is whole, as between drills."""
+        eventually(self.available, "all pods of Lawflow Ready", SECONDS)
+        self.cluster.kubectl("wait", "--for=condition=Ready", "node/node", "--timeout=60s")
+
+
+@contextmanager
+def _unharmed(shop: DrillShop) -> Iterator[None]:
+    began = time.time()
+    yield
+    lost = shop.failures_since(began)
+    assert not lost, f"calls failed: {lost}"
+
+
+@pytest.fixture(scope="package")
+def drilled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drilled]:
+    """The chart with its defaults, and the shop."""
+    folder = tmp_path_factory.mktemp("images")
+    opened = open_node(lambda text: print(text, file=sys.stderr))
+    writers: dict[str, Callable[[Path], int]] = {
+        "operator": images.operator, "sidecar": images.sidecar, "traffic": write_image,
+    }  # fmt: skip
+    try:
+        for name, write in writers.items():
+            write(folder / f"{name}.tar")
+            opened.load(folder / f"{name}.tar")
+        install(opened)
+        replicas = {
+            name: opened.get("deployment", f"lawflow-{name}", f"--namespace={chart.NAMESPACE}")["spec"]["replicas"]
+            for name in COMPONENTS
+        }
+        yield Drilled(opened, DrillShop.open(opened), replicas)
+    finally:
+        opened.close()
+
+
+def install(cluster: NodeCluster, *flags: str) -> None:
+    """Installs the chart; returns when the startup check has passed."""
+    chart.helm(
+        *("install", "lawflow", str(chart.CHART), f"--namespace={chart.NAMESPACE}", "--create-namespace"),
+        *(f"--kubeconfig={cluster.admin.kubeconfig}", "--wait", f"--timeout={SECONDS_TO_INSTALL}s", *flags),
+        seconds=2.0 * SECONDS_TO_INSTALL,
+    )
+
+
+@pytest.fixture(autouse=True)
+def mended(drilled: Drilled) -> Iterator[None]:
+    """Leaves the cluster whole, so that one failure does not bring on the next."""
+    yield
+    drilled.cluster.mend()
+    drilled.scale(*COMPONENTS, down=False)
+    drilled.whole()

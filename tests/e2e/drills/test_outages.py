@@ -1,0 +1,67 @@
+"""What holds while parts of Lawflow are away, row by row, and that all heals within a minute without a hand."""
+
+import time
+
+import pytest
+from tests.e2e.drills.conftest import COMPONENTS, Drilled
+from tests.support.drill_shop import NAMESPACE, SECONDS, UNLAWFUL, workload
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+AWAY = {
+    "webhook": ("webhook",),
+    "controller, xds": ("controller", "xds"),
+    "all of Lawflow": COMPONENTS,
+}
+SECONDS_WITHOUT_AN_API_SERVER = 10.0
+
+
+@pytest.mark.parametrize("away", AWAY)
+def test_what_holds_while_it_is_away_and_heals_when_it_is_back(drilled: Drilled, away: str) -> None:
+    shop, cluster = drilled.shop, drilled.cluster
+    with drilled.unharmed():
+        drilled.scale(*AWAY[away], down=True)
+        # New lawful pods wait.
+        shop.start("late")
+        eventually(lambda: cluster.find("deployment", "late", f"--namespace={NAMESPACE}"), "a Deployment, admitted")
+        # Unlawful workloads are refused.
+        refused = cluster.kubectl("apply", "--filename=-", input=workload(UNLAWFUL, "wait"), check=False)
+        assert refused.returncode != 0
+        assert f"{UNLAWFUL}-to-billing" in refused.stderr
+        # Everybody else is served as if there were no Lawflow.
+        stranger = workload("stranger", "wait", account="default", namespace="default")
+        cluster.apply(stranger)
+        told = f"--timeout={SECONDS:.0f}s"
+        cluster.kubectl("rollout", "status", "deployment/stranger", "--namespace=default", told, seconds=SECONDS)
+        cluster.kubectl("delete", "deployment", "stranger", "--namespace=default")
+        assert not shop.running("late")
+        with drilled.healing(f"new pods start after {away} came back"):
+            drilled.scale(*AWAY[away], down=False)
+            eventually(lambda: shop.running("late"), "the pod that waited, Ready", SECONDS)
+        shop.end("late")
+
+
+def test_every_lawflow_pod_killed_at_once(drilled: Drilled) -> None:
+    shop = drilled.shop
+    with drilled.unharmed(), drilled.healing("every Lawflow pod killed at once"):
+        drilled.lawflow("delete", "pods", "--all", "--force", "--grace-period=0")
+        shop.start("late")
+        eventually(lambda: shop.running("late"), "a new pod, Ready", SECONDS)
+        eventually(drilled.available, "all of Lawflow, Ready", SECONDS)
+    shop.end("late")
+
+
+def test_the_api_server_is_killed_and_comes_back(drilled: Drilled) -> None:
+    shop, cluster = drilled.shop, drilled.cluster
+    with drilled.unharmed():
+        cluster.kill("kube-apiserver")
+        time.sleep(SECONDS_WITHOUT_AN_API_SERVER)  # the outage itself
+        cluster.start("kube-apiserver")
+        with drilled.healing("the API server came back"):
+            shop.start("late")
+            eventually(lambda: shop.running("late"), "a new pod, Ready", SECONDS)
+            eventually(drilled.available, "all of Lawflow, Ready", SECONDS)
+        refused = cluster.kubectl("apply", "--filename=-", input=workload(UNLAWFUL, "wait"), check=False)
+        assert f"{UNLAWFUL}-to-billing" in refused.stderr
+        shop.end("late")
