@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from lawflow.mesh import policy, rbac
 from lawflow.mesh.envoy import ADS, Resource, extension, seconds
-from lawflow.mesh.route import METADATA
+from lawflow.mesh.route import METADATA, leaves
 from lawflow.mesh.sidecar import PeerPort
 
 PROBLEM_TYPE = "https://lawflow.dev/problems/"
@@ -42,7 +42,7 @@ def http_filter_chain(
         "skip_xff_append": True,
         "generate_request_id": False,
         "server_header_transformation": "PASS_THROUGH",
-        "local_reply_config": _local_replies(direction, spiffe_id),
+        "local_reply_config": _local_replies(port, direction, spiffe_id),
     }
     if max_connection_duration is not None:
         fields["common_http_protocol_options"] = {"max_connection_duration": seconds(max_connection_duration)}
@@ -56,7 +56,7 @@ def http_filter_chain(
     return extension("envoy.filters.network.http_connection_manager", _HTTP_MANAGER, **fields)
 
 
-def _local_replies(direction: str, spiffe_id: str) -> Resource:
+def _local_replies(port: PeerPort, direction: Literal["inbound", "outbound"], spiffe_id: str) -> Resource:
     """Every answer that the sidecar gives itself is a problem document; paths and values are never repeated in it."""
     caller = spiffe_id if direction == "outbound" else "%DOWNSTREAM_PEER_URI_SAN%"
     refused = {
@@ -72,7 +72,7 @@ def _local_replies(direction: str, spiffe_id: str) -> Resource:
         "type": "about:blank",
         "title": "The sidecar could not pass the request on",
         "status": "%RESPONSE_CODE%",
-        "detail": "%RESPONSE_CODE_DETAILS%",
+        "detail": f"{_next(port, direction)}: %RESPONSE_CODE_DETAILS%",
         "enforcedBy": spiffe_id,
     }
     return {
@@ -105,6 +105,15 @@ def _local_replies(direction: str, spiffe_id: str) -> Resource:
         ],
         "body_format": _problem(failed),
     }
+
+
+def _next(port: PeerPort, direction: Literal["inbound", "outbound"]) -> str:
+    """Who was to be called next."""
+    if leaves(port, direction):
+        return port.host
+    if direction == "inbound":
+        return "the workload"
+    return f"the egress gateway {port.peer} on the way to {port.host}" if port.external else port.peer
 
 
 def _problem(document: dict[str, str]) -> Resource:
