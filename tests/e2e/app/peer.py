@@ -1,11 +1,12 @@
 """The app of both pods: a server that tells what reached it, and a client that tells what came back.
 
-It knows nothing of Lawflow. ``peer.py serve PORT`` serves; ``peer.py call METHOD URL [JSON]`` makes one request and
-prints the answer as JSON; ``peer.py wait`` does nothing until it is ended.
+It knows nothing of Lawflow. ``peer.py serve PORT [FILE]`` serves, by TLS with key and chain in a file; ``peer.py call
+METHOD URL [JSON]`` makes one request and prints the answer as JSON; ``peer.py wait`` does nothing until it is ended.
 """
 
 import json
 import signal
+import ssl
 import sys
 import urllib.error
 import urllib.request
@@ -57,11 +58,21 @@ def call(method: str, url: str, body: str = "") -> None:
     print(json.dumps(told))
 
 
+def serve(port: str, certificate: str = "") -> None:
+    """Serve on all addresses for ever."""
+    server = ThreadingHTTPServer(("0.0.0.0", int(port)), Told)
+    if certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.serve_forever()
+
+
 def main(what: str, *arguments: str) -> None:
     """Do as told, until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     if what == "serve":
-        ThreadingHTTPServer(("0.0.0.0", int(arguments[0])), Told).serve_forever()
+        serve(*arguments)
     elif what == "call":
         call(*arguments)
     else:
