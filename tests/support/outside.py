@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+JSON = ("content-type: application/json",)
 HOST = "localhost"
 """A name that resolves here without any DNS server."""
 
@@ -28,8 +29,10 @@ class Outside:
 
 
 @contextlib.asynccontextmanager
-async def outside(directory: Path, answer: bytes, certified: str = HOST) -> AsyncIterator[Outside]:
-    """HTTPS on 127.0.0.1 with a certificate for ``certified``, answering everything with a JSON body."""
+async def outside(
+    directory: Path, answer: bytes, certified: str = HOST, status: str = "200 OK", told: tuple[str, ...] = JSON
+) -> AsyncIterator[Outside]:
+    """HTTPS on 127.0.0.1 with a certificate for ``certified``, answering everything alike."""
     chain, roots = certificates(directory, certified)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain)
@@ -42,8 +45,8 @@ async def outside(directory: Path, answer: bytes, certified: str = HOST) -> Asyn
                 headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 found.requests.append((first, headers, body))
-                head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(answer)}\r\n\r\n"
-                writer.write(head.encode() + answer)
+                head = [f"HTTP/1.1 {status}", *told, f"content-length: {len(answer)}", "", ""]
+                writer.write("\r\n".join(head).encode() + answer)
                 await writer.drain()
         writer.close()
 

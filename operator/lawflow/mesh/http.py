@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from lawflow.mesh import policy, rbac
 from lawflow.mesh.envoy import ADS, Resource, extension, seconds
-from lawflow.mesh.route import METADATA, leaves
+from lawflow.mesh.route import METADATA, PEER_PROBLEM, leaves
 from lawflow.mesh.sidecar import PeerPort
 
 PROBLEM_TYPE = "https://lawflow.dev/problems/"
@@ -75,35 +75,30 @@ def _local_replies(port: PeerPort, direction: Literal["inbound", "outbound"], sp
         "detail": f"{_next(port, direction)}: %RESPONSE_CODE_DETAILS%",
         "enforcedBy": spiffe_id,
     }
+    # Of what an app behind answers, the route takes this header.
+    mark = {"header": {"key": PEER_PROBLEM, "value": "1"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    own: Resource = {"headers_to_add": [mark]} if direction == "inbound" else {}
+    by_module = {
+        "metadata_filter": {
+            "matcher": {"filter": METADATA, "path": [{"key": "rule"}], "value": {"present_match": True}},
+            "match_if_key_not_found": False,
+        }
+    }
+    as_it_is = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}, "content_type": PROBLEM_MEDIA_TYPE}
     return {
         "mappers": [
-            {
-                # The module's answer is a problem document already.
-                "filter": {
-                    "metadata_filter": {
-                        "matcher": {
-                            "filter": METADATA,
-                            "path": [{"key": "rule"}],
-                            "value": {"present_match": True},
-                        },
-                        "match_if_key_not_found": False,
-                    }
-                },
-                "body_format_override": {
-                    "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
-                    "content_type": PROBLEM_MEDIA_TYPE,
-                },
-            },
-            {
-                "filter": {
-                    "status_code_filter": {
-                        "comparison": {"op": "EQ", "value": {"default_value": 403, "runtime_key": "lawflow.refused"}}
-                    }
-                },
-                "body_format_override": _problem(refused),
-            },
+            # The module's answer is a problem document already.
+            {"filter": by_module, "body_format_override": as_it_is, **own},
+            {"filter": _status("EQ", 403, "lawflow.refused"), "body_format_override": _problem(refused), **own},
+            {"filter": _status("GE", 0, "lawflow.failed"), "body_format_override": _problem(failed), **own},
         ],
-        "body_format": _problem(failed),
+    }
+
+
+def _status(operator: str, status: int, key: str) -> Resource:
+    """A filter of answers by their status; ``key`` is what Envoy would ask its runtime for, which has none."""
+    return {
+        "status_code_filter": {"comparison": {"op": operator, "value": {"default_value": status, "runtime_key": key}}}
     }
 
 

@@ -25,6 +25,11 @@ _RETRY: Resource = {"retry_on": "connect-failure,refused-stream,reset-before-req
 """Only what surely never reached the other side, so that nothing is done twice."""
 
 
+PEER_PROBLEM = "lawflow-problem"
+"""Response header by which a sidecar says that an answer is its own: a problem document that the source's sidecar hands
+to the app as it is. It is taken from what anybody else answers, so that nobody can claim it."""
+
+
 def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"]) -> Resource:
     """Routes of one port at the sender (``outbound``) or the receiver (``inbound``)."""
     name = f"{direction}/{port.name}"
@@ -39,6 +44,8 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
         "name": name,
         "validate_clusters": False,
         "request_headers_to_remove": removed,
+        # What comes from a peer's sidecar had it taken there.
+        "response_headers_to_remove": [PEER_PROBLEM] if direction == "inbound" or leaves(port, direction) else [],
         "virtual_hosts": [
             {
                 "name": name,

@@ -1,5 +1,6 @@
 """A till in a namespace that opted in, the egress gateway, and hosts outside the pod network with an own authority."""
 
+import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,12 @@ def outside(cluster: NodeCluster, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="session")
 def till(installed: NodeCluster, outside: Path) -> Till:
     """The till, running, in an installation without a gateway yet; the fixture ``gateway`` adds it."""
-    installed.apply(*yaml.safe_load_all((HERE / "flows.yaml").read_text(encoding="utf-8")))
+    objects = list(yaml.safe_load_all((HERE / "flows.yaml").read_text(encoding="utf-8")))
+    # Beside it, one to another host by TLS of the app's own.
+    passed = copy.deepcopy(objects[-1])
+    passed["metadata"]["name"] = "till-to-vault"
+    passed["spec"]["destination"]["external"] |= {"host": VAULT, "tls": "passthrough"}
+    installed.apply(*objects, passed)
     made = deployment("till", "wait")
     made["metadata"]["namespace"] = TILL
     spec = made["spec"]["template"]["spec"]
