@@ -153,6 +153,6 @@ def _closed(messages: Described, name: str, seen: set[str]) -> None:
 
 def _json_name(field: FieldDescriptorProto) -> str:
     if field.HasField("json_name"):
-        return field.json_name
-    first, *others = field.name.split("_")
+        return str(field.json_name)
+    first, *others = str(field.name).split("_")
     return first + "".join(each[:1].upper() + each[1:] for each in others)

@@ -39,7 +39,7 @@ from lawflow.xds.snapshots import Snapshots
 from lawflow.xds.watch import watch
 from lawflow.xds.world import World
 
-EXTERNAL_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
+HOST_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
 """Where Linux distributions keep the authorities that a host trusts; the public ones count where it has none there."""
 _HOST = "127.0.0.1"
 
@@ -61,8 +61,8 @@ class StandaloneSettings:
     legal: LegalData = field(default_factory=default_legal_data)
     disabled_rules: frozenset[str] = frozenset()
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
-    external_roots: Path = EXTERNAL_ROOTS
-    """The certificate authorities that hosts outside are known by, PEM."""
+    external_roots: Path | None = None
+    """Certificate authorities, PEM, that hosts outside are known by beside those that this host trusts."""
 
 
 @dataclass
@@ -125,7 +125,7 @@ async def standalone(settings: StandaloneSettings, report: Report) -> AsyncItera
         world = World()
         secret = await protection.master(environment)
         placement = _placement(settings, sidecars)
-        roots = ExternalRoots(settings.external_roots if settings.external_roots.exists() else PUBLIC)
+        roots = _external_roots(settings)
         snapshots = Snapshots(world, _mesh(settings), placement, master=lambda: secret, external_roots=roots)
         service = DiscoveryService(snapshots, settings.trust_domain)
         server, port = await start(service, _HOST, settings.xds_port, _server_credentials(environment, settings))
@@ -183,6 +183,11 @@ def _mesh(settings: StandaloneSettings) -> MeshSettings:
         settings.trust_domain,
         max_connection_duration=settings.certificate_life.total_seconds() / 2,
     )
+
+
+def _external_roots(settings: StandaloneSettings) -> ExternalRoots:
+    own = [settings.external_roots] if settings.external_roots else []
+    return ExternalRoots(HOST_ROOTS if HOST_ROOTS.exists() else PUBLIC, *own)
 
 
 def _placement(settings: StandaloneSettings, sidecars: Sidecars) -> Callable[[Identity], Placement]:

@@ -1,11 +1,10 @@
 """The certificate authorities that hosts outside are known by, from files that may change."""
 
 import logging
+import ssl
 from pathlib import Path
 
 import certifi
-
-from lawflow.identity.pem import PemError, certificates_from_pem
 
 PUBLIC = Path(certifi.where())
 """Those that Mozilla trusts for the public web."""
@@ -30,9 +29,10 @@ class ExternalRoots:
             now = file.stat().st_mtime_ns
             if now != changed:
                 new = file.read_text(encoding="utf-8")
-                certificates_from_pem(new)
+                # As strict as a TLS library: roots that are in use break one or another rule for certificates.
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=new)
                 text = new if new.endswith("\n") else new + "\n"
                 self._known[file] = now, text
-        except (OSError, UnicodeDecodeError, PemError) as error:
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             _log.error("roots of hosts outside cannot be used", extra={"file": str(file), "problem": str(error)})
         return text
