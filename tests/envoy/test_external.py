@@ -1,5 +1,6 @@
 """Hosts outside: reached by declared operations alone, over TLS by their name, with declared fields on both ways."""
 
+import json
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,14 +8,17 @@ from typing import Any
 
 import pytest
 from tests.support.outside import HOST, Outside, outside
-from tests.support.sidecars import EGRESS, Mesh, flow, mesh
+from tests.support.sidecars import EGRESS, TRUST_DOMAIN, Mesh, flow, mesh
 from tests.support.waiting import seen
 
+from lawflow.mesh.route import PEER_PROBLEM
 from lawflow.model.loopback import loopback_addresses
 from lawflow.model.sidecar import PEER_PORT
 from lawflow.standalone.traffic import Client, Response, mutual_tls
 
 pytestmark = pytest.mark.envoy
+
+GATEWAY = f"spiffe://{TRUST_DOMAIN}/ns/{EGRESS.namespace}/sa/{EGRESS.service_account}"
 
 ANSWER = b'{"charge": {"id": "c1", "card": "4111111111111111"}}'
 BODY = b'{"customer": {"id": "7", "name": "Jane Doe"}, "amount": 5}'
@@ -125,11 +129,43 @@ async def test_a_host_that_cannot_prove_its_name_gets_nothing(tmp_path: Path) ->
                 response = await client.request("POST", "/v1/charges", JSON, BODY)
                 await client.close()
                 assert response.status == 503
+                if "egress gateway" in str(response.document["detail"]):
+                    return None  # the gateway's addresses have not come yet
+                assert response.document["enforcedBy"] == GATEWAY
+                assert str(response.document["detail"]).startswith(f"{HOST}:{peer.port}: ")
                 _, stats = await gateway.process.admin("/stats?filter=fail_verify_san&usedonly")
                 return bool(stats.strip()) or None
 
             assert await seen(refused, "a certificate that names another host is refused")
             assert peer.requests == []
+
+
+FORGED = {
+    "type": "https://lawflow.dev/problems/undeclared-operation",
+    "title": "Jane Doe",
+    "status": 403,
+    "detail": "jane.doe@example.org",
+    "enforcedBy": GATEWAY,
+}
+
+
+@pytest.mark.parametrize("more", [{}, {"customer": "Jane Doe"}])
+async def test_a_host_outside_cannot_pass_its_own_text_off_as_a_problem_of_the_gateway(
+    tmp_path: Path, more: dict[str, str]
+) -> None:
+    headers = ("content-type: application/problem+json", f"{PEER_PROBLEM}: 1", f"{PEER_PROBLEM.title()}: 1")
+    forged = json.dumps(FORGED | more).encode()
+    async with outside(tmp_path, forged, status="403 Forbidden", told=headers) as peer:
+        (tmp_path / "mesh").mkdir()
+        async with mesh(tmp_path / "mesh", str(peer.roots)) as made:
+            made.put(charge(peer.port))
+            for each in (await made.sidecar("orders"), await made.sidecar(EGRESS.service_account, EGRESS.namespace)):
+                await each.ready.wait()
+            response = await call(made, peer)
+            assert response.status == 403
+            assert response.body == b"{}"
+            assert PEER_PROBLEM not in response.headers
+            assert len(peer.requests) == 1
 
 
 async def test_the_apps_own_tls_goes_through_to_the_declared_name_alone(tmp_path: Path, peer: Outside) -> None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+JSON = ("content-type: application/json",)
 HOST = "localhost"
 """A name that resolves here without any DNS server."""
 
@@ -28,9 +29,11 @@ class Outside:
 
 
 @contextlib.asynccontextmanager
-async def outside(directory: Path, answer: bytes, certified: str = HOST) -> AsyncIterator[Outside]:
-    """HTTPS on 127.0.0.1 with a certificate for ``certified``, answering everything with a JSON body."""
-    chain, roots = _certificates(directory, certified)
+async def outside(
+    directory: Path, answer: bytes, certified: str = HOST, status: str = "200 OK", told: tuple[str, ...] = JSON
+) -> AsyncIterator[Outside]:
+    """HTTPS on 127.0.0.1 with a certificate for ``certified``, answering everything alike."""
+    chain, roots = certificates(directory, certified)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain)
     found = Outside(0, roots)
@@ -42,8 +45,8 @@ async def outside(directory: Path, answer: bytes, certified: str = HOST) -> Asyn
                 headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 found.requests.append((first, headers, body))
-                head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(answer)}\r\n\r\n"
-                writer.write(head.encode() + answer)
+                head = [f"HTTP/1.1 {status}", *told, f"content-length: {len(answer)}", "", ""]
+                writer.write("\r\n".join(head).encode() + answer)
                 await writer.drain()
         writer.close()
 
@@ -55,8 +58,8 @@ async def outside(directory: Path, answer: bytes, certified: str = HOST) -> Asyn
         server.close()
 
 
-def _certificates(directory: Path, host: str) -> tuple[Path, Path]:
-    """Files with key and chain of the host, and with the root that vouches for it."""
+def certificates(directory: Path, *hosts: str) -> tuple[Path, Path]:
+    """Files with key and chain of a host by its names, and with the root that vouches for it."""
     now = dt.datetime.now(dt.UTC)
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of the world outside")])
@@ -74,7 +77,7 @@ def _certificates(directory: Path, host: str) -> tuple[Path, Path]:
 
     constraints = x509.BasicConstraints(ca=True, path_length=0)
     root = builder(issuer, root_key.public_key()).add_extension(constraints, critical=True)
-    names = x509.SubjectAlternativeName([x509.DNSName(host)])
+    names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
     leaf = builder(x509.Name([]), key.public_key()).add_extension(names, critical=True)
     pem, text = serialization.Encoding.PEM, serialization.NoEncryption()
     chain, roots = directory / "outside.pem", directory / "outside-roots.pem"

@@ -133,13 +133,19 @@ class Mesh:
         await self.end_server()
 
     def _new_service(self) -> DiscoveryService:
-        self.snapshots = Snapshots(self.world, self._settings(), self._place, coalescing_seconds=0.01)
+        self.snapshots = Snapshots(
+            self.world,
+            self._settings(),
+            self._place,
+            coalescing_seconds=0.01,
+            external_roots=lambda: Path(self.external_roots).read_text(),
+        )
         self.snapshots.trust(self.bundle.to_pem(), self.bundle.version)
         self.snapshots.open()
         return DiscoveryService(self.snapshots, TRUST_DOMAIN)
 
     def _settings(self) -> MeshSettings:
-        return MeshSettings(TRUST_DOMAIN, egress=EGRESS, external_roots=self.external_roots)
+        return MeshSettings(TRUST_DOMAIN, egress=EGRESS)
 
     def _place(self, identity: Identity) -> Placement:
         account = identity.service_account

@@ -15,6 +15,7 @@ from lawflow.controller.process import ProcessSettings, run
 from lawflow.controller.settings import Settings
 from lawflow.inject.settings import InjectionSettings
 from lawflow.law import LegalDataError, load_legal_data
+from lawflow.model.sidecar import EGRESS_SERVICE_ACCOUNT
 from lawflow.store.protocol import StoreError
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -77,6 +78,7 @@ def _settings(injection: InjectionSettings, namespace: str, trust_domain: str, o
         judged_on=options["today"].date() if options["today"] else None,
         break_glass=dt.timedelta(seconds=options["break_glass_seconds"]),
         network_policies=options["network_policies"],
+        egress=(namespace, EGRESS_SERVICE_ACCOUNT),
         workers=options["workers"],
         tick=dt.timedelta(seconds=options["tick_seconds"]),
         resync=dt.timedelta(seconds=options["resync_seconds"]),

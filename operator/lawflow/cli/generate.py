@@ -1,21 +1,32 @@
 """``lawflow generate``: what the repository keeps in a file but the code knows better, or has to know later."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import click
 import yaml
 
 from lawflow.cli.rules import OWN_RULES
 from lawflow.gate import GateSettings, policies, webhook_configurations
+from lawflow.inject.gateway import gateway_pod
+from lawflow.inject.settings import Delivery, InjectionSettings, SidecarRelease
 from lawflow.law.document import catalogue_page
 from lawflow.mesh import releases
+from lawflow.mesh.bootstrap import BootstrapSettings, bootstrap
 from lawflow.model.document import api_reference
 from lawflow.model.schema import custom_resource_definitions
+from lawflow.model.trust_bundle import XDS_SERVICE_ACCOUNT
+from lawflow.xds.server import XDS_PORT
 
 _HEADER = "# Generated from lawflow.model by `lawflow generate crds`.\n"
 _GATE_HEADER = "# Generated from lawflow.gate by `lawflow generate chart`; Helm fills in the namespace.\n"
+_EGRESS_HEADER = (
+    "# Generated from lawflow.inject.gateway by `lawflow generate chart`; Helm fills in what an installation chooses.\n"
+)
 _RELEASE_NAMESPACE = "{{.Release.Namespace}}"
+_TRUST_DOMAIN = "{{.Values.trustDomain}}"
 
 
 class _Dumper(yaml.SafeDumper):
@@ -59,6 +70,19 @@ def chart_files() -> Iterator[tuple[str, str]]:
     for name, objects in ("policies", policies(settings)), ("webhooks", webhook_configurations(settings)):
         text = yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
         yield f"charts/lawflow/files/gate/{name}.yaml", _GATE_HEADER + text
+    for delivery in get_args(Delivery):
+        injection = InjectionSettings(_open_release(), delivery=delivery)
+        pod = gateway_pod(injection, injection.release)
+        text = yaml.dump(pod, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+        yield f"charts/lawflow/files/egress/{delivery}.yaml", _EGRESS_HEADER + text
+
+
+def _open_release() -> SidecarRelease:
+    """The sidecar's release with what an installation chooses left open for Helm."""
+    host = f"{XDS_SERVICE_ACCOUNT}.{_RELEASE_NAMESPACE}.svc"
+    server = f"spiffe://{_TRUST_DOMAIN}/ns/{_RELEASE_NAMESPACE}/sa/{XDS_SERVICE_ACCOUNT}"
+    text = json.dumps(bootstrap(BootstrapSettings(host, XDS_PORT, server)), sort_keys=True)
+    return SidecarRelease("{{.Chart.AppVersion}}", "{{first .Values.sidecar.images}}", text)
 
 
 def bootstrap_files() -> Iterator[tuple[str, str]]:

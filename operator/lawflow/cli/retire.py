@@ -69,7 +69,7 @@ def retire(namespace: str, timeout: float, kubeconfig: Path | None, forget: bool
             await _remove_network_policies(store)
             await _remove_labels(store, timeout)
             await _remove_annotations(store)
-            await _restart_injected(store)
+            await _restart_injected(store, namespace)
             await _remove_certificates(store)
             await _remove_indexes(store)
             await _remove_own(store, namespace, forget=forget)
@@ -140,9 +140,16 @@ async def _remove_annotations(store: Store) -> None:
                     await store.patch(kind, metadata["namespace"], metadata["name"], patch)
 
 
-async def _restart_injected(store: Store) -> None:
-    """As ``kubectl rollout restart``: sidecars get no new certificates from now on. Jobs end by themselves."""
-    injected = [pod for pod in await store.list(POD) if labels.INJECTED in (pod["metadata"].get("annotations") or {})]
+async def _restart_injected(store: Store, namespace: str) -> None:
+    """As ``kubectl rollout restart``: sidecars get no new certificates from now on. Jobs end by themselves.
+
+    The egress gateway in Lawflow's own namespace ends with Lawflow.
+    """
+    injected = [
+        pod
+        for pod in await store.list(POD)
+        if labels.INJECTED in (pod["metadata"].get("annotations") or {}) and pod["metadata"]["namespace"] != namespace
+    ]
     now = rfc3339(dt.datetime.now(dt.UTC))
     for kind in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET):
         for workload in await store.list(kind) if injected else []:

@@ -37,6 +37,11 @@ _SHORTEST_LIFE = 4
     help="YAML that adds to or overrides legal data.",
 )
 @click.option("--disable-rule", "disabled_rules", multiple=True, help="Rule that is not applied.")
+@click.option(
+    "--external-roots",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Authorities, PEM, that hosts outside are known by beside those that this host trusts.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
 def up(
     folder: Path,
@@ -45,6 +50,7 @@ def up(
     xds_port: int,
     legal_data: tuple[Path, ...],
     disabled_rules: tuple[str, ...],
+    external_roots: Path | None,
     as_json: bool,
 ) -> int:
     """Run the manifests in FOLDER on this host, with a real Envoy for each workload that has flows.
@@ -80,6 +86,7 @@ def up(
             xds_port,
             legal,
             frozenset(disabled_rules),
+            external_roots=external_roots,
         )
         asyncio.run(run(settings))
     except (EnvoyError, FolderInUseError, StoreError, LegalDataError, OSError) as error:

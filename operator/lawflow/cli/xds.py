@@ -12,13 +12,14 @@ import click
 from lawflow.cli.json_logs import log_as_json
 from lawflow.identity.pem import PemError, certificates_from_pem, private_key_from_pem
 from lawflow.mesh.keys import SECRET_KEY
-from lawflow.mesh.sidecar import MeshSettings, Placement
+from lawflow.mesh.sidecar import Identity, MeshSettings, Placement
 from lawflow.model.loopback import CLUSTER_DOMAIN
-from lawflow.model.sidecar import CERTIFICATE_DIRECTORY
+from lawflow.model.sidecar import CERTIFICATE_DIRECTORY, EGRESS_SERVICE_ACCOUNT
 from lawflow.model.trust_bundle import SYSTEM_NAMESPACE
 from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import Store, StoreError
 from lawflow.xds.acknowledgement import note_acknowledgements
+from lawflow.xds.external_roots import PUBLIC, ExternalRoots
 from lawflow.xds.health import health
 from lawflow.xds.server import XDS_PORT, DiscoveryService, ServerCredentials, start
 from lawflow.xds.snapshots import Snapshots
@@ -52,6 +53,11 @@ _log = logging.getLogger(__name__)
     default="/var/run/lawflow/protection/" + SECRET_KEY,
     help="The secret behind pseudonyms and encrypted values; flows that need it are closed while it is missing.",
 )
+@click.option(
+    "--external-roots",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Authorities, PEM, that hosts outside are known by beside the public ones; read anew when it changes.",
+)
 @click.option("--connection-seconds", default=1800.0, help="Longest life of a connection between sidecars.")
 def xds(
     certificate: Path,
@@ -65,18 +71,27 @@ def xds(
     cluster_domain: str,
     sidecar_certificate_directory: str,
     protection_secret: Path,
+    external_roots: Path | None,
     connection_seconds: float,
 ) -> int:
     """Serve every sidecar its listeners, clusters, endpoints and trust bundle, by mutual TLS."""
     log_as_json()
-    settings = MeshSettings(trust_domain, cluster_domain, max_connection_duration=connection_seconds)
+    egress = Identity(namespace, EGRESS_SERVICE_ACCOUNT)
+    settings = MeshSettings(trust_domain, cluster_domain, egress, connection_seconds)
+    roots = ExternalRoots(PUBLIC, *([external_roots] if external_roots else []))
 
     async def run() -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        world = World()
+        world = World(egress)
         placement = Placement(certificate_directory=sidecar_certificate_directory)
-        snapshots = Snapshots(world, settings, lambda _identity: placement, master=lambda: _read(protection_secret))
+        snapshots = Snapshots(
+            world,
+            settings,
+            lambda _identity: placement,
+            master=lambda: _read(protection_secret),
+            external_roots=roots,
+        )
         service = DiscoveryService(snapshots, trust_domain)
         async with (
             await KubernetesStore.connect(kubeconfig) as store,

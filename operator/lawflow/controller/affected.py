@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lawflow.controller import authority, certificate
+from lawflow.controller import authority, certificate, egress
 from lawflow.controller.queue import Key
 from lawflow.controller.settings import Environment
 from lawflow.model import labels
@@ -14,6 +14,7 @@ from lawflow.model.kinds import (
     DATASET,
     FLOW_INDEX,
     NAMESPACE,
+    POD,
     POD_CERTIFICATE_REQUEST,
     SERVICE,
     WORKLOAD_KINDS,
@@ -69,6 +70,8 @@ def affected(
         yield kind.name, namespace, name
     elif kind in _WORKLOADS:
         yield from _of_workload(environment, obj, namespace)
+        if kind == POD:
+            yield from egress.concerned(environment, obj, before, deleted=deleted)
 
 
 def _of_flow(environment: Environment, obj: Object, before: Object | None, *, deleted: bool) -> Iterator[Key]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lawflow import law
 from lawflow.controller.conditions import Observation, condition
+from lawflow.controller.egress import no_way_out
 from lawflow.controller.enforcement import workload_states
 from lawflow.controller.flow_index import indexed
 from lawflow.controller.references import references
@@ -57,7 +58,7 @@ async def reconcile(environment: Environment, namespace: str, name: str) -> dt.d
         next_review=review,
         grants=grants_of(world, flow),
         indexed=_indexed(environment, stored),
-        egress=environment.settings.egress,
+        no_way_out=no_way_out(environment),
     )
     await write_status(environment, DATA_FLOW, stored, status, TOLD)
     return midnight(review) if review and environment.settings.judged_on is None else None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lawflow.controller.settings import Environment
 from lawflow.identity.pod_certificate import Issue, SignerSettings, Wait, decide, denied_status, issued_status
+from lawflow.inject.gateway import is_genuine_gateway
 from lawflow.inject.genuine import has_genuine_sidecar
 from lawflow.inject.isolation import isolation_breaches
 from lawflow.inject.settings import InjectionSettings
@@ -29,9 +30,10 @@ async def reconcile(environment: Environment, namespace: str, name: str) -> dt.d
         return environment.now + PATIENCE
     # Read after the request was seen: the copy of a watch could be older than the request.
     pod = await environment.store.get(POD, namespace, request["spec"]["podName"])
-    signer = SignerSettings(settings.trust_domain, settings.signer_name)
+    signer = SignerSettings(settings.trust_domain, settings.signer_name, settings.egress)
     injection = settings.injection
-    decision = decide(request, pod, signer, lambda live: _flaws(live, injection))
+    flaws = _flaws_of_gateway if _is_gateway(pod, settings.egress) else _flaws
+    decision = decide(request, pod, signer, lambda live: flaws(live, injection))
     match decision:
         case None:
             return None
@@ -51,6 +53,15 @@ async def reconcile(environment: Environment, namespace: str, name: str) -> dt.d
     world.observe(POD_CERTIFICATE_REQUEST, written)
     environment.metrics.certificates.labels("podCertificate", outcome).inc()
     return None
+
+
+def _is_gateway(pod: Object | None, egress: tuple[str, str] | None) -> bool:
+    return pod is not None and (pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName")) == egress
+
+
+def _flaws_of_gateway(pod: Object, injection: InjectionSettings) -> Iterator[str]:
+    if not is_genuine_gateway(pod, injection):
+        yield "the pod is not the egress gateway as the chart makes it: run the chart and the controller of one release"
 
 
 def _flaws(pod: Object, injection: InjectionSettings) -> Iterator[str]:

@@ -43,8 +43,8 @@ class Settings:
     guard_secrets: bool = True
     """Whether to ask who may read Secrets before a certificate is put into one: a folder has nobody to ask."""
     network_policies: bool = True
-    egress: bool = False
-    """Whether sidecars have a way to hosts outside."""
+    egress: tuple[str, str] | None = None
+    """Namespace and service account of the gateway to hosts outside; ``None`` where sidecars call them themselves."""
     workers: int = 8
     """Objects that are reconciled at once; each waits for the API server most of its time."""
     tick: dt.timedelta = dt.timedelta(seconds=5)

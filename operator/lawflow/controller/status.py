@@ -44,17 +44,17 @@ def flow_status(
     next_review: dt.date | None = None,
     grants: Sequence[str] = (),
     indexed: bool = True,
-    egress: bool = False,
+    no_way_out: tuple[str, str] = ("", ""),
 ) -> Object:
     """The whole status, so that equal facts give equal status; fields that do not apply are ``None``.
 
-    ``indexed`` says whether the flow has a place in its namespace's index, ``egress`` whether there is a way to hosts
-    outside.
+    ``indexed`` says whether the flow has a place in its namespace's index, ``no_way_out`` by reason and message why
+    hosts outside are not reached, empty where they are.
     """
     previous = previous or {}
     flow = resolved.flow
     lawful = _lawful(findings)
-    enforced = _enforced(resolved, workloads, lawful.status == "True", egress) if indexed else _INDEX_FULL
+    enforced = _enforced(resolved, workloads, lawful.status == "True", no_way_out) if indexed else _INDEX_FULL
     observed = [_ready(lawful, credentials, enforced), lawful, credentials, enforced]
     if stalled := _stalled(lawful, enforced):
         observed.append(stalled)
@@ -139,7 +139,9 @@ def _lawful(findings: Sequence[Finding]) -> Observation:
     return Observation("Lawful", "False", "Unlawful", sentence(denying[0]) + more)
 
 
-def _enforced(resolved: ResolvedFlow, workloads: Sequence[WorkloadState], lawful: bool, egress: bool) -> Observation:
+def _enforced(
+    resolved: ResolvedFlow, workloads: Sequence[WorkloadState], lawful: bool, no_way_out: tuple[str, str]
+) -> Observation:
     if not resolved.accepted:
         service = resolved.flow.spec.destination.service
         assert service is not None
@@ -154,8 +156,10 @@ def _enforced(resolved: ResolvedFlow, workloads: Sequence[WorkloadState], lawful
         if reason:
             return Observation("Enforced", "False", reason, message)
     external = resolved.flow.spec.destination.external
-    if lawful and external and (reason := _no_way_out(external, egress)):
-        return Observation("Enforced", "False", "NoEgress", reason)
+    if lawful and external:
+        reason, message = _unserved(external) or no_way_out
+        if reason:
+            return Observation("Enforced", "False", reason, f"{external.host} is not reached: {message}")
     if not running:
         return Observation("Enforced", "Unknown", "NoWorkload", "no pod of the source or the destination runs")
     if not lawful:
@@ -165,11 +169,11 @@ def _enforced(resolved: ResolvedFlow, workloads: Sequence[WorkloadState], lawful
     return Observation("Enforced", "True", "InForce", "all pods have the sidecar: only the declared peer is reached")
 
 
-def _no_way_out(external: ExternalDestination, egress: bool) -> str:
-    """Why a host outside is not reached; empty where it is."""
-    if external.tls == "terminate":
-        return f"sidecars do not serve tls: terminate yet: let the app call {external.host} by originate or passthrough"
-    return "" if egress else f"there is no egress gateway in this version: {external.host} is not reached"
+def _unserved(external: ExternalDestination) -> tuple[str, str] | None:
+    """Reason and message where no sidecar can call a host outside in the way that the flow asks for."""
+    if external.tls != "terminate":
+        return None
+    return "TlsTerminateNotServed", "sidecars do not serve tls: terminate yet; declare originate or passthrough"
 
 
 def _ready(lawful: Observation, credentials: Observation, enforced: Observation) -> Observation:
@@ -185,7 +189,7 @@ def _stalled(lawful: Observation, enforced: Observation) -> Observation | None:
     """The kstatus condition: somebody has to act before this can become ready."""
     if lawful.status == "False":
         return Observation("Stalled", "True", lawful.reason, lawful.message)
-    if enforced.reason in ("NotAccepted", "IndexFull", "NoEgress"):
+    if enforced.reason in ("NotAccepted", "IndexFull", "NoEgress", "TlsTerminateNotServed"):
         return Observation("Stalled", "True", enforced.reason, enforced.message)
     return None
 

@@ -40,6 +40,8 @@ class SignerSettings:
 
     trust_domain: str
     signer_name: str = SIGNER_NAME
+    gateway: tuple[str, str] | None = None
+    """Namespace and service account of the egress gateway, whose sidecar is the pod's main container."""
 
     def __post_init__(self) -> None:
         check_trust_domain(self.trust_domain)
@@ -193,14 +195,15 @@ def _asks(volume: Object, signer_name: str) -> bool:
 
 def _mounted_by_the_sidecar_alone(request: Object, pod: Object, settings: SignerSettings) -> Verdict | None:
     mounted = False
+    is_gateway = (request["metadata"]["namespace"], request["spec"]["serviceAccountName"]) == settings.gateway
     for kind, container in _containers(pod):
         if not any(mount.get("name") == CERTIFICATE_VOLUME for mount in container.get("volumeMounts") or ()):
             continue
-        sidecar = kind == "initContainers" and container["name"] == CONTAINER
-        if not sidecar or container.get("restartPolicy") != "Always":
+        native = kind == "initContainers" and container.get("restartPolicy") == "Always"
+        if container["name"] != CONTAINER or not (kind == "containers" if is_gateway else native):
+            allowed = f"the gateway's container {CONTAINER}" if is_gateway else f"the native sidecar {CONTAINER}"
             message = (
-                f"{kind}/{container['name']} mounts {CERTIFICATE_VOLUME}, and only the native sidecar {CONTAINER} may: "
-                "remove the mount"
+                f"{kind}/{container['name']} mounts {CERTIFICATE_VOLUME}, and only {allowed} may: remove the mount"
             )
             return Verdict("VolumeExposed", message)
         mounted = True

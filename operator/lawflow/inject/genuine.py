@@ -42,16 +42,17 @@ def has_genuine_sidecar(pod: Object, settings: InjectionSettings) -> bool:
     template = PodTemplate("", pod.get("metadata") or {}, spec)
     annotations = template.metadata.get("annotations") or {}
     volumes = spec.get("volumes") or ()
-    container = _comparable(found[0])
+    container = comparable(found[0])
     releases = (settings.release, *settings.previous)
     return (
         all(annotations.get(name) == text for name, text in ANNOTATIONS.items())
         and all(volume in volumes for volume in sidecar_volumes(settings, template.service_account))
-        and any(container == _comparable(sidecar_container(settings, release)) for release in releases)
+        and any(container == comparable(sidecar_container(settings, release)) for release in releases)
     )
 
 
-def _comparable(container: Object) -> dict[str, Any]:
+def comparable(container: Object) -> dict[str, Any]:
+    """What a container runs, without what the API server and other admission plugins may add."""
     kept = {key: value for key, value in container.items() if key not in _FREE_FIELDS}
     # The ServiceAccount admission plugin mounts the token into every container.
     kept["volumeMounts"] = [

@@ -19,6 +19,7 @@ from lawflow.law.rules import (
     article_49,
     chapter_5,
     house,
+    sidecar,
     workload,
 )
 
@@ -37,6 +38,7 @@ CHAPTERS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
     ("Records of processing (Article 30)", article_30.RULES),
     ("Outside the scope (Article 2)", article_02.RULES),
     ("Rules of Lawflow's own", house.RULES),
+    ("Rules of Lawflow's own about what sidecars can apply", sidecar.RULES),
     ("Rules of Lawflow's own about workloads", workload.RULES),
 )
 

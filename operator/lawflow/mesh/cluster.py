@@ -14,7 +14,7 @@ def outbound_cluster(outbound: Outbound, sidecar: Sidecar, settings: MeshSetting
     """The sidecars of the workloads behind a Service, by EDS."""
     name = f"outbound/{outbound.port.name}"
     if leaves(outbound.port, "outbound"):
-        return _external_cluster(name, outbound.port, settings)
+        return _external_cluster(name, outbound.port)
     directory = sidecar.placement.certificate_directory
     return {
         "name": name,
@@ -27,7 +27,7 @@ def outbound_cluster(outbound: Outbound, sidecar: Sidecar, settings: MeshSetting
     }
 
 
-def inbound_clusters(inbound: Inbound, settings: MeshSettings) -> list[Resource]:
+def inbound_clusters(inbound: Inbound) -> list[Resource]:
     """The workload itself; at the egress gateway, the host outside.
 
     A workload may listen on loopback alone, where nobody gets past the sidecar, or on the pod's address alone. So the
@@ -35,7 +35,7 @@ def inbound_clusters(inbound: Inbound, settings: MeshSettings) -> list[Resource]
     """
     name = f"inbound/{inbound.port.name}"
     if leaves(inbound.port, "inbound"):
-        return [_external_cluster(name, inbound.port, settings)]
+        return [_external_cluster(name, inbound.port)]
     loopback: Resource = {
         "name": name,
         "type": "STATIC",
@@ -88,7 +88,7 @@ def called_address() -> Resource:
     )
 
 
-def _external_cluster(name: str, port: PeerPort, settings: MeshSettings) -> Resource:
+def _external_cluster(name: str, port: PeerPort) -> Resource:
     """A host outside, by DNS; with TLS of ours, unless the app's own goes through."""
     _, host, number = port.service
     cluster = {
@@ -102,7 +102,7 @@ def _external_cluster(name: str, port: PeerPort, settings: MeshSettings) -> Reso
         return cluster
     return {
         **cluster,
-        "transport_socket": tls.external_socket(host, settings.external_roots),
+        "transport_socket": tls.external_socket(host),
         "typed_extension_protocol_options": _protocol(None),
     }
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from lawflow.mesh import policy, rbac
 from lawflow.mesh.envoy import ADS, Resource, extension, seconds
-from lawflow.mesh.route import METADATA, UNREACHED
+from lawflow.mesh.route import METADATA, PEER_PROBLEM, UNREACHED, leaves
 from lawflow.mesh.sidecar import PeerPort
 
 PROBLEM_TYPE = "https://lawflow.dev/problems/"
@@ -42,7 +42,7 @@ def http_filter_chain(
         "skip_xff_append": True,
         "generate_request_id": False,
         "server_header_transformation": "PASS_THROUGH",
-        "local_reply_config": _local_replies(direction, spiffe_id),
+        "local_reply_config": _local_replies(port, direction, spiffe_id),
     }
     if max_connection_duration is not None:
         fields["common_http_protocol_options"] = {"max_connection_duration": seconds(max_connection_duration)}
@@ -56,7 +56,7 @@ def http_filter_chain(
     return extension("envoy.filters.network.http_connection_manager", _HTTP_MANAGER, **fields)
 
 
-def _local_replies(direction: str, spiffe_id: str) -> Resource:
+def _local_replies(port: PeerPort, direction: Literal["inbound", "outbound"], spiffe_id: str) -> Resource:
     """Every answer that the sidecar gives itself is a problem document; paths and values are never repeated in it."""
     caller = spiffe_id if direction == "outbound" else "%DOWNSTREAM_PEER_URI_SAN%"
     refused = {
@@ -72,45 +72,51 @@ def _local_replies(direction: str, spiffe_id: str) -> Resource:
         "type": "about:blank",
         "title": "The sidecar could not pass the request on",
         "status": "%RESPONSE_CODE%",
-        "detail": "%RESPONSE_CODE_DETAILS%",
+        "detail": f"{_next(port, direction)}: %RESPONSE_CODE_DETAILS%",
         "enforcedBy": spiffe_id,
     }
-    unreached = {
-        # Connections that failed, and nowhere left to try.
+    # Of what an app behind answers, the route takes these headers.
+    mark = {"header": {"key": PEER_PROBLEM, "value": "1"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    unreached = {"header": {"key": UNREACHED, "value": "true"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    own: Resource = {"headers_to_add": [mark]} if direction == "inbound" else {}
+    # Connections to the workload that failed, and nowhere left to try.
+    elsewhere: Resource = {
         "filter": {"response_flag_filter": {"flags": ["UF", "UH"]}},
-        "headers_to_add": [{"header": {"key": UNREACHED, "value": "true"}}],
+        "body_format_override": _problem(failed),
+        "headers_to_add": [mark, unreached],
     }
+    by_module = {
+        "metadata_filter": {
+            "matcher": {"filter": METADATA, "path": [{"key": "rule"}], "value": {"present_match": True}},
+            "match_if_key_not_found": False,
+        }
+    }
+    as_it_is = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}, "content_type": PROBLEM_MEDIA_TYPE}
     return {
         "mappers": [
-            *([unreached] if direction == "inbound" else []),
-            {
-                # The module's answer is a problem document already.
-                "filter": {
-                    "metadata_filter": {
-                        "matcher": {
-                            "filter": METADATA,
-                            "path": [{"key": "rule"}],
-                            "value": {"present_match": True},
-                        },
-                        "match_if_key_not_found": False,
-                    }
-                },
-                "body_format_override": {
-                    "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
-                    "content_type": PROBLEM_MEDIA_TYPE,
-                },
-            },
-            {
-                "filter": {
-                    "status_code_filter": {
-                        "comparison": {"op": "EQ", "value": {"default_value": 403, "runtime_key": "lawflow.refused"}}
-                    }
-                },
-                "body_format_override": _problem(refused),
-            },
+            *([elsewhere] if direction == "inbound" else []),
+            # The module's answer is a problem document already.
+            {"filter": by_module, "body_format_override": as_it_is, **own},
+            {"filter": _status("EQ", 403, "lawflow.refused"), "body_format_override": _problem(refused), **own},
+            {"filter": _status("GE", 0, "lawflow.failed"), "body_format_override": _problem(failed), **own},
         ],
-        "body_format": _problem(failed),
     }
+
+
+def _status(operator: str, status: int, key: str) -> Resource:
+    """A filter of answers by their status; ``key`` is what Envoy would ask its runtime for, which has none."""
+    return {
+        "status_code_filter": {"comparison": {"op": operator, "value": {"default_value": status, "runtime_key": key}}}
+    }
+
+
+def _next(port: PeerPort, direction: Literal["inbound", "outbound"]) -> str:
+    """Who was to be called next."""
+    if leaves(port, direction):
+        return port.host
+    if direction == "inbound":
+        return "the workload"
+    return f"the egress gateway {port.peer} on the way to {port.host}" if port.external else port.peer
 
 
 def _problem(document: dict[str, str]) -> Resource:

@@ -29,11 +29,13 @@ def resources(
     bundle: str,
     endpoints: Mapping[tuple[str, str], Iterable[str]],
     terms: Terms,
+    external_roots: str = "",
 ) -> Resources:
     """The resources of one sidecar.
 
     ``bundle`` is the trust bundle as PEM; ``endpoints`` gives the addresses of the pods behind a Service; ``terms``
-    hold for all policies.
+    hold for all policies; ``external_roots`` are the authorities that hosts outside are known by (PEM), which a sidecar
+    needs that :func:`calls_outside`.
     """
     own = sidecar.identity.spiffe_id(settings.trust_domain)
     http_out = [outbound.port for outbound in sidecar.outbound if outbound.port.protocol == "http"]
@@ -41,7 +43,7 @@ def resources(
     found: dict[str, list[Resource]] = {
         CLUSTER: [
             *(outbound_cluster(outbound, sidecar, settings) for outbound in sidecar.outbound),
-            *(each for inbound in sidecar.inbound for each in inbound_clusters(inbound, settings)),
+            *(each for inbound in sidecar.inbound for each in inbound_clusters(inbound)),
         ],
         ENDPOINT: [
             load_assignment(
@@ -70,12 +72,20 @@ def resources(
                 tls.peer_secret(f"inbound/{into.port.name}", bundle, [rule.source for rule in into.port.rules])
                 for into in sidecar.inbound
             ),
+            *([tls.external_roots_secret(external_roots)] if calls_outside(sidecar) else ()),
         ],
     }
     return {
         kind: {str(resource.get("name") or resource["cluster_name"]): resource for resource in group}
         for kind, group in found.items()
     }
+
+
+def calls_outside(sidecar: Sidecar) -> bool:
+    """Whether a sidecar makes TLS connections to hosts outside itself."""
+    return any(leaves(each.port, "outbound") and each.port.protocol == "http" for each in sidecar.outbound) or any(
+        leaves(each.port, "inbound") and each.port.protocol == "http" for each in sidecar.inbound
+    )
 
 
 def behind(port: PeerPort, settings: MeshSettings) -> tuple[str, str]:

@@ -47,6 +47,11 @@ _RETRY_ELSEWHERE: Resource = {
 heard of it."""
 
 
+PEER_PROBLEM = "lawflow-problem"
+"""Response header by which a sidecar says that an answer is its own: a problem document that the source's sidecar hands
+to the app as it is. It is taken from what anybody else answers, so that nobody can claim it."""
+
+
 def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"]) -> Resource:
     """Routes of one port at the sender (``outbound``) or the receiver (``inbound``)."""
     name = f"{direction}/{port.name}"
@@ -62,8 +67,12 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
         "name": name,
         "validate_clusters": False,
         "request_headers_to_remove": removed,
-        # It is for sidecars to say, and for no app to claim or to read.
-        "response_headers_to_remove": [UNREACHED],
+        # They are for sidecars to say, and for no app to claim or to read. What comes from a peer's sidecar had its
+        # claims taken there.
+        "response_headers_to_remove": [
+            UNREACHED,
+            *([PEER_PROBLEM] if direction == "inbound" or leaves(port, direction) else []),
+        ],
         "virtual_hosts": [
             {
                 "name": name,

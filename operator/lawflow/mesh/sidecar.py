@@ -46,8 +46,6 @@ class MeshSettings:
     egress: "Identity | None" = None
     """The gateway through which everything leaves that is bound for hosts outside; also the name of its Service.
     Without one each sidecar calls them itself, as on a single host."""
-    external_roots: str = "/etc/ssl/certs/ca-certificates.crt"
-    """File of the certificate authorities that hosts outside are known by, where the last sidecar before them runs."""
     max_connection_duration: float = 1800
     """Seconds that a connection between sidecars may live. A live connection is not authenticated anew when a
     certificate is replaced, so this bounds how long a lost identity is still believed: half a certificate's life."""

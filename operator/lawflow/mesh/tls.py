@@ -11,6 +11,9 @@ _CIPHER_SUITES = (
 )  # fmt: skip
 """For TLS 1.2, those that RFC 9325 recommends (section 4.2): forward secrecy and authenticated encryption."""
 
+EXTERNAL_ROOTS = "external-roots"
+"""Secret with the certificate authorities that hosts outside are known by."""
+
 _TLS = "envoy.extensions.transport_sockets.tls.v3."
 
 
@@ -25,8 +28,8 @@ def upstream_socket(server_name: str, peer_secret: str, directory: str) -> Resou
     )
 
 
-def external_socket(host: str, roots: str) -> Resource:
-    """TLS 1.2 or 1.3 to a host outside, which public certificate authorities in the file ``roots`` vouch for by name.
+def external_socket(host: str) -> Resource:
+    """TLS 1.2 or 1.3 to a host outside, which an authority of the secret EXTERNAL_ROOTS vouches for by name.
 
     1.2 because not every peer has 1.3 yet.
     """
@@ -41,12 +44,19 @@ def external_socket(host: str, roots: str) -> Resource:
                 "tls_maximum_protocol_version": "TLSv1_3",
                 "cipher_suites": list(_CIPHER_SUITES),
             },
-            "validation_context": {
-                "trusted_ca": {"filename": roots},
-                "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": host}}],
+            "combined_validation_context": {
+                "default_validation_context": {
+                    "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": host}}],
+                },
+                "validation_context_sds_secret_config": {"name": EXTERNAL_ROOTS, "sds_config": ADS},
             },
         },
     )
+
+
+def external_roots_secret(roots: str) -> Resource:
+    """The authorities that hosts outside are known by (PEM); each host's own name is checked beside."""
+    return {"name": EXTERNAL_ROOTS, "validation_context": {"trusted_ca": {"inline_string": roots}}}
 
 
 def downstream_socket(peer_secret: str, directory: str) -> Resource:

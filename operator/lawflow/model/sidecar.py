@@ -46,6 +46,9 @@ ADMIN_SOCKET = f"{ADMIN_DIRECTORY}/admin.sock"
 SIGNER_NAME = "lawflow.dev/sidecar"
 """Default signer of pod certificates, and of the ClusterTrustBundles with its roots."""
 
+EGRESS_SERVICE_ACCOUNT = "lawflow-egress"
+"""Whom the egress gateway runs as, in Lawflow's own namespace; also the name of its Service and Deployment."""
+
 _MAXIMUM_NAME = 253
 
 

@@ -33,11 +33,14 @@ from lawflow.standalone.sidecars import RunningSidecar, Sidecars
 from lawflow.store.folder import FolderStore
 from lawflow.store.manifests import STATE
 from lawflow.xds.acknowledgement import note_acknowledgements
+from lawflow.xds.external_roots import PUBLIC, ExternalRoots
 from lawflow.xds.server import DiscoveryService, ServerCredentials, start
 from lawflow.xds.snapshots import Snapshots
 from lawflow.xds.watch import watch
 from lawflow.xds.world import World
 
+HOST_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
+"""Where Linux distributions keep the authorities that a host trusts; the public ones count where it has none there."""
 _HOST = "127.0.0.1"
 
 
@@ -58,8 +61,8 @@ class StandaloneSettings:
     legal: LegalData = field(default_factory=default_legal_data)
     disabled_rules: frozenset[str] = frozenset()
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
-    external_roots: Path = Path(MeshSettings.external_roots)
-    """The certificate authorities that hosts outside are known by, PEM."""
+    external_roots: Path | None = None
+    """Certificate authorities, PEM, that hosts outside are known by beside those that this host trusts."""
 
 
 @dataclass
@@ -122,7 +125,8 @@ async def standalone(settings: StandaloneSettings, report: Report) -> AsyncItera
         world = World()
         secret = await protection.master(environment)
         placement = _placement(settings, sidecars)
-        snapshots = Snapshots(world, _mesh(settings), placement, master=lambda: secret)
+        roots = _external_roots(settings)
+        snapshots = Snapshots(world, _mesh(settings), placement, master=lambda: secret, external_roots=roots)
         service = DiscoveryService(snapshots, settings.trust_domain)
         server, port = await start(service, _HOST, settings.xds_port, _server_credentials(environment, settings))
         own = SpiffeId(settings.trust_domain, SYSTEM_NAMESPACE, XDS_SERVICE_ACCOUNT)
@@ -168,7 +172,6 @@ def _environment(settings: StandaloneSettings, store: FolderStore) -> Environmen
         disabled_rules=settings.disabled_rules,
         guard_secrets=False,
         network_policies=False,
-        egress=True,
         workers=2,
         tick=min(dt.timedelta(seconds=5), life / 40),
     )
@@ -178,9 +181,13 @@ def _environment(settings: StandaloneSettings, store: FolderStore) -> Environmen
 def _mesh(settings: StandaloneSettings) -> MeshSettings:
     return MeshSettings(
         settings.trust_domain,
-        external_roots=str(settings.external_roots),
         max_connection_duration=settings.certificate_life.total_seconds() / 2,
     )
+
+
+def _external_roots(settings: StandaloneSettings) -> ExternalRoots:
+    own = [settings.external_roots] if settings.external_roots else []
+    return ExternalRoots(HOST_ROOTS if HOST_ROOTS.exists() else PUBLIC, *own)
 
 
 def _placement(settings: StandaloneSettings, sidecars: Sidecars) -> Callable[[Identity], Placement]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lawflow.mesh.keys import KeyRing
 from lawflow.mesh.policy import Terms
-from lawflow.mesh.resources import ROUTE, behind, resources
+from lawflow.mesh.resources import ROUTE, behind, calls_outside, resources
 from lawflow.mesh.route import closed_route_configuration
 from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, sidecar
 from lawflow.xds.encode import Encoded, Encoder
@@ -44,6 +44,7 @@ class Snapshots:
         coalescing_seconds: float = COALESCING_SECONDS,
         clock: Callable[[], float] = time.time,
         master: Callable[[], bytes] = bytes,
+        external_roots: Callable[[], str] = str,
     ) -> None:
         self._world = world
         self._settings = settings
@@ -51,6 +52,7 @@ class Snapshots:
         self._coalescing_seconds = coalescing_seconds
         self._clock = clock
         self._master = master
+        self._external_roots = external_roots
         self._encoder = Encoder()
         self._bundle = ("", "")
         self._known: dict[Identity, Snapshot] = {}
@@ -131,7 +133,8 @@ class Snapshots:
         )
         services = {behind(outbound.port, self._settings) for outbound in wanted.outbound}
         endpoints = {service: self._world.addresses(service) for service in services}
-        plain = resources(wanted, self._settings, bundle, endpoints, self._terms())
+        roots = self._external_roots() if calls_outside(wanted) else ""
+        plain = resources(wanted, self._settings, bundle, endpoints, self._terms(), roots)
         return Snapshot(
             {
                 type_url: {name: self._encoder.encode(type_url, resource) for name, resource in group.items()}

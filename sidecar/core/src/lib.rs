@@ -23,5 +23,5 @@ pub use minimize::refusal::Refusal;
 pub use minimize::selection::{PointerError, Selection, Treatment};
 pub use policy::headers::{HeaderFate, HeaderRules};
 pub use policy::operation::{Operation, Payload, SubjectPlace, is_error};
-pub use policy::problem::Problem;
+pub use policy::problem::{PEER_PROBLEM, Problem};
 pub use policy::{Admitted, Flow, Policy, PolicyError, RequestHead, SCHEMA};

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lawflow_core::{Admitted, Direction, Operation, Problem, Refusal, RequestHead, SubjectPlace, filter_form};
+use lawflow_core::{
+    Admitted, Direction, Operation, PEER_PROBLEM, Problem, Refusal, RequestHead, SubjectPlace, filter_form,
+};
 
 use crate::abi::raw::HeaderKind;
 use crate::abi::stream::Stream;
 use crate::config::Config;
 use crate::head::{Edits, Head};
 use crate::message::{Message, Stopped};
+use crate::relay::Relay;
 
 /// Says what a request is for, from the app to its sidecar and from there to the receiver.
 const PURPOSE: &str = "lawflow-purpose";
@@ -32,6 +35,8 @@ pub struct Filter {
     admitted: Option<Admitted>,
     request: Message,
     response: Message,
+    /// The response is a refusal that the peer's sidecar wrote.
+    relay: Option<Relay>,
     /// It is a call of gRPC, whose outcome is told by a status of its own.
     is_grpc: bool,
     /// The answer is the sidecar's own: a problem document, not the workload's data.
@@ -47,6 +52,7 @@ impl Filter {
             admitted: None,
             request: Message::new(Direction::Request),
             response: Message::new(Direction::Response),
+            relay: None,
             is_grpc: false,
             is_answered: false,
             is_closed: false,
@@ -107,6 +113,13 @@ impl Filter {
             return Pass::On;
         }
         let config = self.config;
+        if config.policy.is_source() {
+            self.relay = Relay::begin(stream);
+            if self.relay.is_some() {
+                return if end { Pass::On } else { Pass::Stop };
+            }
+            stream.remove_header(HeaderKind::Response, PEER_PROBLEM);
+        }
         let Some(admitted) = &self.admitted else { return self.defect(stream) };
         if admitted.operation.response.is_none() {
             return Pass::On;
@@ -130,6 +143,9 @@ impl Filter {
         }
         if self.is_closed {
             return Pass::Stop;
+        }
+        if let Some(relay) = &mut self.relay {
+            return relay.piece(stream, end);
         }
         match self.response.piece(stream, &self.config.metrics, end) {
             Ok((pass, _)) => pass,

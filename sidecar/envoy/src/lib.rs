@@ -8,3 +8,4 @@ mod config;
 mod filter;
 mod head;
 mod message;
+mod relay;

@@ -1,6 +1,7 @@
 """The app of all pods: a server that tells what reached it, and a client that tells what came back.
 
-It knows nothing of Lawflow. ``peer.py serve PORT [ADDRESS]`` serves; ``peer.py grpc PORT`` answers gRPC health checks;
+It knows nothing of Lawflow. ``peer.py serve PORT [ADDRESS [FILE]]`` serves, by TLS with key and chain in a file;
+``peer.py grpc PORT`` answers gRPC health checks;
 ``peer.py call METHOD URL [JSON]`` makes one request and prints the answer as JSON; ``peer.py load METHOD URL [JSON]``
 keeps making requests, each on a connection of its own, and prints counts as a line of JSON again and again;
 ``peer.py wait`` does nothing. All but ``call`` go on until SIGTERM.
@@ -9,6 +10,7 @@ keeps making requests, each on a connection of its own, and prints counts as a l
 import json
 import signal
 import socketserver
+import ssl
 import sys
 import threading
 import time
@@ -112,12 +114,21 @@ def load(*request: str) -> None:
         print(json.dumps({"sent": sent["all"], "failed": dict(failed)}), flush=True)
 
 
+def serve(port: str, address: str = "0.0.0.0", certificate: str = "") -> None:
+    """Serve for ever."""
+    server = ThreadingHTTPServer((address, int(port)), Told)
+    if certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.serve_forever()
+
+
 def main(what: str, *arguments: str) -> None:
     """Do as told, until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     if what == "serve":
-        port, address = arguments[0], (*arguments[1:], "0.0.0.0")[0]
-        ThreadingHTTPServer((address, int(port)), Told).serve_forever()
+        serve(*arguments)
     elif what == "grpc":
         socketserver.ThreadingTCPServer(("0.0.0.0", int(arguments[0])), Healthy).serve_forever()
     elif what == "load":

@@ -97,7 +97,7 @@ def proxy(kubeconfig: Path) -> str:
 
 
 def dns(kubeconfig: Path) -> str:
-    """A Corefile: names of the cluster, and no others."""
+    """A Corefile: names of the cluster, those below outside.example, which are this node's, and no others."""
     return f"""\
 cluster.local:53 in-addr.arpa:53 {{
     bind {ADDRESS}
@@ -106,6 +106,15 @@ cluster.local:53 in-addr.arpa:53 {{
     kubernetes cluster.local in-addr.arpa {{
         kubeconfig {kubeconfig}
         ttl 5
+    }}
+}}
+outside.example:53 {{
+    bind {ADDRESS}
+    template IN A {{
+        answer "{{{{ .Name }}}} 5 IN A {ADDRESS}"
+    }}
+    template IN AAAA {{
+        rcode NOERROR
     }}
 }}
 .:53 {{

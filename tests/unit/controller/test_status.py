@@ -43,9 +43,11 @@ def status(
     now: dt.datetime = NOW,
     of: ResolvedFlow | None = None,
     credentials: Observation = READY,
-    egress: bool = False,
+    no_way_out: tuple[str, str] = ("", ""),
 ) -> Object:
-    return flow_status(of or resolved(), findings, workloads, previous, now, credentials=credentials, egress=egress)
+    return flow_status(
+        of or resolved(), findings, workloads, previous, now, credentials=credentials, no_way_out=no_way_out
+    )
 
 
 def said(found: Object, type_: str) -> tuple[str, str]:
@@ -137,13 +139,17 @@ def test_a_flow_that_the_other_side_does_not_accept_stalls_until_it_does() -> No
 
 
 OUTSIDE = {"destination": FLOW["destination"]}
+NO_EGRESS = (
+    "NoEgress",
+    "no egress gateway lawflow-system/lawflow-egress runs; install the chart with egress.enabled=true",
+)
 
 
 @pytest.mark.parametrize("workloads", [(), (IN_FORCE,)])
 def test_a_lawful_flow_to_an_external_host_is_not_in_force_and_not_ready(
     workloads: tuple[WorkloadState, ...],
 ) -> None:
-    found = status(workloads=workloads, of=resolved(**OUTSIDE))
+    found = status(workloads=workloads, of=resolved(**OUTSIDE), no_way_out=NO_EGRESS)
     assert said(found, "Lawful") == ("True", "Lawful")
     assert said(found, "Enforced") == ("False", "NoEgress")
     assert said(found, "Ready") == ("False", "NoEgress")
@@ -152,21 +158,23 @@ def test_a_lawful_flow_to_an_external_host_is_not_in_force_and_not_ready(
 
 
 def test_a_host_outside_is_reached_where_there_is_a_way_out_unless_its_tls_would_have_to_be_ended() -> None:
-    found = status(workloads=(IN_FORCE,), of=resolved(**OUTSIDE), egress=True)
+    found = status(workloads=(IN_FORCE,), of=resolved(**OUTSIDE))
     assert said(found, "Enforced") == ("True", "InForce")
     external = {**FLOW["destination"]["external"], "tls": "terminate"}
     ended = {"destination": {**FLOW["destination"], "external": external}}
-    found = status(workloads=(IN_FORCE,), of=resolved(**ended), egress=True)
-    assert said(found, "Enforced") == ("False", "NoEgress")
+    found = status(workloads=(IN_FORCE,), of=resolved(**ended))
+    assert said(found, "Enforced") == ("False", "TlsTerminateNotServed")
 
 
 def test_a_pod_without_the_sidecar_is_told_before_the_missing_path_outside() -> None:
     bare = WorkloadState("Deployment", "orders", "source", pods=2, injected=1)
-    assert said(status(workloads=(bare,), of=resolved(**OUTSIDE)), "Enforced") == ("False", "RestartRequired")
+    found = status(workloads=(bare,), of=resolved(**OUTSIDE), no_way_out=NO_EGRESS)
+    assert said(found, "Enforced") == ("False", "RestartRequired")
 
 
 def test_an_unlawful_flow_to_an_external_host_is_closed_where_sidecars_are() -> None:
-    assert said(status(DENIED, workloads=(IN_FORCE,), of=resolved(**OUTSIDE)), "Enforced") == ("True", "Closed")
+    found = status(DENIED, workloads=(IN_FORCE,), of=resolved(**OUTSIDE), no_way_out=NO_EGRESS)
+    assert said(found, "Enforced") == ("True", "Closed")
 
 
 def test_a_certificate_in_trouble_makes_a_lawful_flow_unready() -> None:

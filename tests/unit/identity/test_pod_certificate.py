@@ -36,6 +36,7 @@ from lawflow.inject import (
     has_genuine_sidecar,
     inject_pod,
 )
+from lawflow.inject.gateway import gateway_pod
 
 pytestmark = pytest.mark.unit
 
@@ -328,3 +329,40 @@ def test_an_issuer_about_to_expire_leaves_the_request_pending(
     late = issuer.certificate.not_valid_after_utc - dt.timedelta(minutes=30)
     with pytest.raises(ValidityError, match="renew the issuer"):
         issued(request_, pod, issuer, late)
+
+
+@pytest.fixture
+def gateway(pod: Object, request_: Object) -> Object:
+    """The egress gateway's pod, and a request for it."""
+    made: Object = copy.deepcopy(gateway_pod(INJECTION, INJECTION.release))
+    made["metadata"] |= {"namespace": "lawflow-system", "name": "orders-1", "uid": "4711"}
+    made["spec"]["nodeName"] = "node-a"
+    request_["metadata"]["namespace"] = "lawflow-system"
+    request_["spec"]["serviceAccountName"] = "lawflow-egress"
+    return made
+
+
+WITH_GATEWAY = SignerSettings("example.org", gateway=("lawflow-system", "lawflow-egress"))
+
+
+def test_the_gateway_gets_its_identity_in_its_main_container(request_: Object, gateway: Object) -> None:
+    decision = decide(request_, gateway, WITH_GATEWAY, lambda _pod: ())
+    assert isinstance(decision, Issue)
+    assert str(decision.spiffe_id) == "spiffe://example.org/ns/lawflow-system/sa/lawflow-egress"
+
+
+def test_a_pod_made_like_the_gateway_gets_nothing_where_the_gateway_does_not_run(
+    request_: Object, gateway: Object
+) -> None:
+    gateway["metadata"]["namespace"] = request_["metadata"]["namespace"] = "shop"
+    decision = decide(request_, gateway, WITH_GATEWAY, lambda _pod: ())
+    assert isinstance(decision, Deny)
+    assert decision.verdict.reason == "VolumeExposed"
+
+
+def test_another_container_beside_the_gateway_gets_nothing(request_: Object, gateway: Object) -> None:
+    mount = {"name": "lawflow-certificate", "mountPath": "/own"}
+    gateway["spec"]["containers"].append({"name": "other", "volumeMounts": [mount]})
+    decision = decide(request_, gateway, WITH_GATEWAY, lambda _pod: ())
+    assert isinstance(decision, Deny)
+    assert decision.verdict.reason == "VolumeExposed"

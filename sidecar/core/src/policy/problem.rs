@@ -1,10 +1,13 @@
 //! Refusals as problem documents (RFC 9457): which rule was broken and what to do, never a value.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{Direction, Refusal};
 
 const TYPE: &str = "https://lawflow.dev/problems/";
+/// The header by which a sidecar says that an answer is its own. Envoy takes it from what others answer.
+pub const PEER_PROBLEM: &str = "lawflow-problem";
 /// Statuses of RFC 9110, section 15.
 const FORBIDDEN: u16 = 403;
 const CONTENT_TOO_LARGE: u16 = 413;
@@ -25,7 +28,34 @@ pub struct Problem {
     flows: Option<String>,
 }
 
+/// A document as sidecars write it, the module's own and Envoy's, with no member beside.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Written {
+    #[serde(rename = "type")]
+    kind: String,
+    title: String,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flows: Option<String>,
+    enforced_by: String,
+}
+
 impl Problem {
+    /// The media type of documents.
+    pub const MEDIA_TYPE: &str = "application/problem+json";
+
+    /// A document that another sidecar wrote, written anew; `None` for what no sidecar writes.
+    #[must_use]
+    pub fn relayed(text: &[u8]) -> Option<Vec<u8>> {
+        let written: Written = serde_json::from_slice(text).ok()?;
+        let is_rule = |rule: &str| rule.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        let is_ours = written.kind == "about:blank" || written.kind.strip_prefix(TYPE).is_some_and(is_rule);
+        let is_enforced = written.enforced_by.starts_with("spiffe://");
+        if is_ours && is_enforced { serde_json::to_vec(&written).ok() } else { None }
+    }
+
     /// The bytes of the document; `enforced_by` is the SPIFFE id of the workload whose sidecar refuses.
     #[must_use]
     pub fn document(&self, enforced_by: &str) -> Vec<u8> {
@@ -112,6 +142,33 @@ mod tests {
         assert_eq!(status(Refusal::BodySize, Direction::Request), "8");
         assert_eq!(status(Refusal::BodySize, Direction::Response), "13");
         assert_eq!(Problem::denied("r", "t", String::new(), None).grpc_status(), "7");
+    }
+
+    #[test]
+    fn what_a_sidecar_wrote_is_relayed_and_nothing_else() {
+        let problem = Problem::refused(Refusal::DuplicateName, Direction::Request, "create", "shop/orders");
+        let ours: Value = serde_json::from_slice(&problem.document("spiffe://x/ns/shop/sa/billing")).unwrap();
+        let relayed = |document: &Value| Problem::relayed(document.to_string().as_bytes());
+        let passed: Value = serde_json::from_slice(&relayed(&ours).unwrap()).unwrap();
+        assert_eq!(passed, ours);
+        let with = |name: &str, value: Value| {
+            let mut changed = ours.clone();
+            changed[name] = value;
+            changed
+        };
+        assert!(relayed(&with("type", "about:blank".into())).is_some());
+        for other in [
+            with("type", "https://lawflow.dev/problems/Jane Doe".into()),
+            with("type", "https://other.example/problems/body-syntax".into()),
+            with("customer", "Jane Doe".into()),
+            with("detail", serde_json::json!({"name": "Jane Doe"})),
+            with("status", "Jane Doe".into()),
+            with("enforcedBy", "Jane Doe".into()),
+            serde_json::json!([]),
+        ] {
+            assert!(relayed(&other).is_none(), "{other}");
+        }
+        assert!(Problem::relayed(b"{").is_none());
     }
 
     #[test]

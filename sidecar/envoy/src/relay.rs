@@ -1,0 +1,59 @@
+//! The answer that the peer's sidecar wrote itself, on its way to the app.
+//!
+//! It bears a mark that Envoy takes from whatever an app or a host outside answers, so that nobody else can set it. What
+//! passes is a problem document of ours and nothing beside.
+
+use lawflow_core::{PEER_PROBLEM, Problem};
+
+use crate::abi::raw::{BodyKind, HeaderKind};
+use crate::abi::stream::Stream;
+use crate::filter::Pass;
+use crate::head::{Edits, Head};
+
+/// More than any document of ours holds.
+const MOST_BYTES: usize = 16 << 10;
+const CONTENT_TYPE: &str = "content-type";
+
+/// The document while it comes in.
+pub struct Relay {
+    held: Vec<u8>,
+}
+
+impl Relay {
+    /// Begins where a response's head says that its sidecar wrote it; of the head, only what the document needs stays.
+    pub fn begin(stream: &mut Stream<'_>) -> Option<Self> {
+        let mut edits = Edits::default();
+        {
+            let head = Head::read(stream, HeaderKind::Response);
+            head.first(PEER_PROBLEM)?;
+            if head.first(CONTENT_TYPE) != Some((Problem::MEDIA_TYPE.as_bytes(), 1)) {
+                return None;
+            }
+            let needed = |name: &str| name.starts_with(':') || name == CONTENT_TYPE;
+            head.iter().filter(|(name, _)| !needed(name)).for_each(|(name, _)| edits.remove(name));
+        }
+        edits.apply(stream, HeaderKind::Response);
+        Some(Self { held: Vec::new() })
+    }
+
+    /// A piece of the document, the last one where `end` says so. What is no document of ours does not pass.
+    pub fn piece(&mut self, stream: &mut Stream<'_>, end: bool) -> Pass {
+        let mut length = 0;
+        for chunk in stream.chunks(BodyKind::ReceivedResponse) {
+            length += chunk.len();
+            let room = (MOST_BYTES + 1).saturating_sub(self.held.len());
+            self.held.extend(chunk.iter().take(room));
+        }
+        let passes = if end && self.held.len() <= MOST_BYTES { Problem::relayed(&self.held) } else { None };
+        let passes = passes.unwrap_or_default();
+        stream.replace(BodyKind::ReceivedResponse, length, &passes);
+        if !end {
+            return Pass::Stop;
+        }
+        if passes.is_empty() {
+            stream.remove_header(HeaderKind::Response, CONTENT_TYPE);
+        }
+        stream.set_header(HeaderKind::Response, "content-length", &passes.len().to_string());
+        Pass::On
+    }
+}
