@@ -22,7 +22,8 @@ NAMESPACE = "lawflow-system"
 _HEADER = """\
 # Made from charts/lawflow by `make manifest`: everything of the chart but its hooks, in lawflow-system.
 # Install:   kubectl apply -f charts/lawflow.yaml && lawflow ready
-# Uninstall: lawflow retire && kubectl delete -f charts/lawflow.yaml (with it go the definitions, and every flow)
+# Uninstall: lawflow retire && kubectl delete --ignore-not-found -f charts/lawflow.yaml
+#            (with it go the definitions, and every flow)
 """
 _RESTRICTED = "pod-security.kubernetes.io/enforce"
 

@@ -7,7 +7,8 @@ import subprocess
 import tempfile
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -78,6 +79,16 @@ class Cluster(ABC):
         if check and done.returncode:
             raise AssertionError(f"kubectl {' '.join(arguments)} ended with {done.returncode}: {done.stderr.strip()}")
         return done
+
+    @contextmanager
+    def kubectl_running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """kubectl as the administrator while the block runs, for a command that goes on until it is ended."""
+        command = [self._kubectl, f"--kubeconfig={self.admin.kubeconfig}", *arguments]
+        with subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True) as running:
+            try:
+                yield running
+            finally:
+                running.kill()
 
     def get(self, *arguments: str, user: User | None = None) -> Object:
         """What ``kubectl get`` with these arguments finds: an object, or a list of objects with ``items``."""

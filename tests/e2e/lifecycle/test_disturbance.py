@@ -9,6 +9,8 @@ from lawflow.model.sidecar import CONTAINER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
+ROUNDS = 20
+
 
 def test_a_rolling_update_fails_no_request(market: Market) -> None:
     before = {pod["metadata"]["name"] for pod in market.pods("server")}
@@ -69,3 +71,12 @@ def test_a_container_that_is_killed_comes_back_by_itself_and_harms_no_other_pod(
     others = {name: count for name, count in restarts(killed).items() if name != container}
     assert others.items() <= restarts(market.get("pod", killed["metadata"]["name"])).items()
     assert restarts(market.get("pod", other["metadata"]["name"])) == restarts(other)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_many_rounds_of_updates_and_evictions_fail_no_request(market: Market) -> None:
+    for _ in range(ROUNDS):
+        test_a_rolling_update_fails_no_request(market)
+        test_an_eviction_fails_no_request(market)
+        test_scaling_up_and_down_fails_no_request(market)

@@ -188,7 +188,7 @@ def test_the_static_manifest_installs_what_the_chart_does_and_works(own: Own) ->
 
 def test_pod_certificates_are_replaced_under_load_without_a_failed_request(own: Own) -> None:
     # A kubelet that starts again asks for new certificates. It also takes pods for unready until it has probed them,
-    # which is none of Lawflow's business.
+    # with or without Lawflow.
     lenient = {"spec": {"publishNotReadyAddresses": True}}
     own.cluster.patch("service", "server", lenient, f"--namespace={NAMESPACE}")
     with own.market.undisturbed("client"):
@@ -198,9 +198,9 @@ def test_pod_certificates_are_replaced_under_load_without_a_failed_request(own: 
 
 
 def test_what_was_applied_is_retired_and_deleted_with_all_that_it_made(own: Own) -> None:
-    own.lawflow("retire", "--forget")
+    own.lawflow("retire")
     own.market.rolled_out("deployment/server", "deployment/client")
-    own.cluster.kubectl("delete", f"--filename={chart.MANIFEST}", "--wait", seconds=180.0)
+    own.cluster.kubectl("delete", "--ignore-not-found", f"--filename={chart.MANIFEST}", "--wait", seconds=180.0)
     own.market.heals("client")
     eventually(lambda: set(own.left()) == {("Namespace", "", NAMESPACE)}, "nothing but the market", seconds=120.0)
     assert list(marks(installation.objects(own.cluster).values())) == []

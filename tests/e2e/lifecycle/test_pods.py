@@ -1,10 +1,7 @@
 """What users and the kubelet do with containers of an app works as it does without a sidecar."""
 
 import re
-import subprocess
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from tests.e2e.conftest import APP_IMAGE, PORT
@@ -27,6 +24,17 @@ import peer
 
 print(json.dumps(peer.call(*sys.argv[1:])), flush=True)
 peer.main("wait")
+"""
+
+PARTING = """
+import json, signal, sys
+sys.path.insert(0, "/app")
+import peer
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("waiting", flush=True)
+signal.sigwait([signal.SIGTERM])
+print(json.dumps(peer.call(*sys.argv[1:])), flush=True)
 """
 
 
@@ -58,25 +66,28 @@ def test_exec_and_logs_reach_an_app_whose_image_has_no_shell(market: Market) -> 
 
 def test_port_forward_reaches_an_app(market: Market) -> None:
     (pod, *_) = market.pods("server")
-    with forwarded(market, pod["metadata"]["name"]) as port:
+    where = (f"--namespace={market.namespace}", pod["metadata"]["name"], f":{PORT}")
+    with market.cluster.kubectl_running("port-forward", *where) as forwarding:
+        assert forwarding.stdout is not None
+        (port,) = re.findall(r"127\.0\.0\.1:(\d+) ->", forwarding.stdout.readline())
         answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30.0).read()
     assert b"never declared" in answer, "nothing is filtered on an administrator's way"
 
 
-@contextmanager
-def forwarded(market: Market, pod: str) -> Iterator[int]:
-    """A port of this machine that leads to the app."""
-    command = [market.cluster._kubectl, f"--kubeconfig={market.cluster.admin.kubeconfig}", "port-forward"]
-    process = subprocess.Popen(
-        [*command, f"--namespace={market.namespace}", pod, f":{PORT}"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        (port,) = re.findall(r"127\.0\.0\.1:(\d+) ->", process.stdout.readline())
-        yield int(port)
-    finally:
-        process.kill()
-        process.communicate()
+def test_an_app_still_makes_requests_while_it_is_ended(market: Market) -> None:
+    market.apply(
+        workload(
+            market.namespace, "parting", *charging(market.namespace, "server"), run_as="client",
+            command=["/usr/bin/python3", "-c", PARTING],
+        )
+    )  # fmt: skip
+    market.rolled_out("deployment/parting")
+    logs = ("logs", f"--namespace={market.namespace}", "deployment/parting", "--container=app", "--follow")
+    with market.cluster.kubectl_running(*logs) as following:
+        assert following.stdout is not None
+        assert following.stdout.readline() == "waiting\n"
+        market.kubectl("delete", "deployment/parting", "--wait=false")
+        assert '"status": 200' in following.stdout.readline()
 
 
 def test_an_app_that_starts_before_everything_else_makes_its_very_first_request(market: Market) -> None:

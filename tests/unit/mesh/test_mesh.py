@@ -10,7 +10,7 @@ from lawflow.inject.secret_discovery import ANNOTATIONS, FILES
 from lawflow.mesh import tls
 from lawflow.mesh.endpoint import ready_addresses
 from lawflow.mesh.resources import LISTENER, ROUTE, SECRET
-from lawflow.mesh.route import closed_route_configuration
+from lawflow.mesh.route import UNREACHED, closed_route_configuration
 from lawflow.model.sidecar import CERTIFICATE_DIRECTORY, CERTIFICATE_SECRET_FILE, TRUST_SECRET_FILE
 
 pytestmark = pytest.mark.unit
@@ -43,6 +43,12 @@ def test_a_flow_without_operations_lets_nothing_through() -> None:
         for route in sidecar[ROUTE].values():
             (host,) = route["virtual_hosts"]
             assert host["typed_per_filter_config"]["envoy.filters.http.rbac"]["rbac"]["rules"]["policies"] == {}
+
+
+def test_no_app_can_claim_that_a_request_was_not_reached_so_that_it_is_repeated() -> None:
+    for sidecar in resources_of([flow()]).values():
+        for route in sidecar[ROUTE].values():
+            assert route["response_headers_to_remove"] == [UNREACHED]
 
 
 def test_flows_that_disagree_on_a_port_are_closed_but_the_first() -> None:
