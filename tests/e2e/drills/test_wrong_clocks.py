@@ -29,7 +29,7 @@ def test_a_signers_clock_that_is_ahead_harms_no_running_flow(drilled: Drilled, t
     wrong_clocks.operator(tmp_path / "operator.tar")
     cluster.load(tmp_path / "operator.tar")
     controller = "deployment/lawflow-controller"
-    wrong = [f"{name}={value}" for name, value in wrong_clocks.environment("+10m").items()]
+    wrong = [f"{name}={value}" for name, value in wrong_clocks.environment(600).items()]
     with drilled.unharmed():
         drilled.lawflow("set", "image", controller, f"controller=lawflow/operator:{wrong_clocks.OPERATOR}")
         drilled.lawflow("set", "env", controller, *wrong)
@@ -47,11 +47,13 @@ def test_a_signers_clock_that_is_ahead_harms_no_running_flow(drilled: Drilled, t
     shop.end("late")
 
 
-@pytest.mark.parametrize(("tag", "offset"), [(wrong_clocks.SIDECAR_AHEAD, "+2h"), (wrong_clocks.SIDECAR_BEHIND, "-2h")])
-def test_a_sidecar_whose_clock_is_wrong_passes_nothing(drilled: Drilled, tag: str, offset: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("tag", "seconds"), [("two-hours-ahead", 7200), ("two-hours-behind", -7200)])
+def test_a_sidecar_whose_clock_is_wrong_passes_nothing(
+    drilled: Drilled, tag: str, seconds: int, tmp_path: Path
+) -> None:
     """Its peers' certificates, of an hour, are not valid by its clock."""
     shop, cluster = drilled.shop, drilled.cluster
-    wrong_clocks.sidecar(tmp_path / "sidecar.tar", tag, offset)
+    wrong_clocks.sidecar(tmp_path / "sidecar.tar", tag, seconds)
     cluster.load(tmp_path / "sidecar.tar")
     with drilled.unharmed():
         _inject(drilled, tag, __version__)
@@ -62,7 +64,7 @@ def test_a_sidecar_whose_clock_is_wrong_passes_nothing(drilled: Drilled, tag: st
             assert _call(drilled) in ("403", "502", "503", "ConnectionRefusedError", "RemoteDisconnected")
         finally:
             _inject(drilled, __version__)
-        with drilled.healing(f"the clock of a pod, {offset}, was set right"):
+        with drilled.healing(f"the clock of a pod, {tag}, was set right"):
             cluster.kubectl("rollout", "restart", "deployment/off", f"--namespace={NAMESPACE}")
             shop.available("off")
             eventually(lambda: _call(drilled) == "200", "calls of the pod", SECONDS)
