@@ -10,12 +10,11 @@ from lawflow.inject.result import Injected
 
 Object = dict[str, Any]
 
-SETTINGS = InjectionSettings(
-    *sidecar_releases(
-        ["lawflow/sidecar:0.1.0"],
-        bootstrap_settings("lawflow-xds.lawflow-system.svc:18000", "cluster.local", "lawflow-system"),
-    )
+_ADDRESS = "lawflow-xds.lawflow-system.svc:18000"
+(_RELEASE,) = sidecar_releases(
+    ["lawflow/sidecar:0.1.0"], bootstrap_settings(_ADDRESS, "cluster.local", "lawflow-system")
 )
+SETTINGS = InjectionSettings(_RELEASE)
 
 GENUINE: Object = genuine_sidecar(SETTINGS).model_dump(mode="json", by_alias=True)
 """What the index says of it."""
