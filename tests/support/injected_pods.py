@@ -10,9 +10,9 @@ from lawflow.inject.result import Injected
 
 Object = dict[str, Any]
 
-_RELEASE, *_ = sidecar_releases(
-    ["lawflow/sidecar:0.1.0"],
-    bootstrap_settings("lawflow-xds.lawflow-system.svc:18000", "cluster.local", "lawflow-system"),
+_ADDRESS = "lawflow-xds.lawflow-system.svc:18000"
+(_RELEASE,) = sidecar_releases(
+    ["lawflow/sidecar:0.1.0"], bootstrap_settings(_ADDRESS, "cluster.local", "lawflow-system")
 )
 SETTINGS = InjectionSettings(_RELEASE)
 

@@ -17,14 +17,22 @@ AWAY = {
 SECONDS_WITHOUT_AN_API_SERVER = 10.0
 
 
+def test_calls_that_fail_are_counted(drilled: Drilled) -> None:
+    """The measure of all drills here, tried on what must disturb the calls."""
+    began = time.time()
+    drilled.cluster.kubectl("delete", "pods", "--selector=app=billing", f"--namespace={NAMESPACE}", "--force")
+    assert drilled.shop.failures_since(began)
+
+
 @pytest.mark.parametrize("away", AWAY)
 def test_what_holds_while_it_is_away_and_heals_when_it_is_back(drilled: Drilled, away: str) -> None:
     shop, cluster = drilled.shop, drilled.cluster
     with drilled.unharmed():
         drilled.scale(*AWAY[away], down=True)
-        # New lawful pods wait.
+        # New lawful pods wait: for the webhook to be made at all, for the controller with their certificate.
         shop.start("late")
-        eventually(lambda: cluster.find("deployment", "late", f"--namespace={NAMESPACE}"), "a Deployment, admitted")
+        if "webhook" not in AWAY[away]:
+            eventually(lambda: shop.pods("late"), "a pod, admitted", SECONDS)
         # Unlawful workloads are refused.
         refused = cluster.kubectl("apply", "--filename=-", input=workload(UNLAWFUL, "wait"), check=False)
         assert refused.returncode != 0
@@ -36,6 +44,7 @@ def test_what_holds_while_it_is_away_and_heals_when_it_is_back(drilled: Drilled,
         cluster.kubectl("rollout", "status", "deployment/stranger", "--namespace=default", told, seconds=SECONDS)
         cluster.kubectl("delete", "deployment", "stranger", "--namespace=default")
         assert not shop.running("late")
+        assert bool(shop.pods("late")) == ("webhook" not in AWAY[away])
         with drilled.healing(f"new pods start after {away} came back"):
             drilled.scale(*AWAY[away], down=False)
             eventually(lambda: shop.running("late"), "the pod that waited, Ready", SECONDS)

@@ -1,5 +1,7 @@
 """A clock that is wrong closes more than it should, never less, and harms nobody whose clock is right."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from tests.support.drill_shop import NAMESPACE, SECONDS, injected_version
 from tests.support.waiting import eventually
 
 from lawflow import __version__
+from lawflow.model.sidecar import CONTAINER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak, pytest.mark.timeout(1800)]
 
@@ -25,44 +28,65 @@ except OSError as error:
 
 def test_a_signers_clock_that_is_ahead_harms_no_running_flow(drilled: Drilled, tmp_path: Path) -> None:
     """The API server takes no certificate that begins in ten minutes: new pods wait until the clock is right."""
-    shop, cluster = drilled.shop, drilled.cluster
+    shop = drilled.shop
     wrong_clocks.operator(tmp_path / "operator.tar")
-    cluster.load(tmp_path / "operator.tar")
-    controller = "deployment/lawflow-controller"
-    wrong = [f"{name}={value}" for name, value in wrong_clocks.environment("+10m").items()]
+    drilled.cluster.load(tmp_path / "operator.tar")
+    wrong = wrong_clocks.environment(600)
     with drilled.unharmed():
-        drilled.lawflow("set", "image", controller, f"controller=lawflow/operator:{wrong_clocks.OPERATOR}")
-        drilled.lawflow("set", "env", controller, *wrong)
-        drilled.lawflow("rollout", "status", controller, f"--timeout={SECONDS:.0f}s")
-        shop.start("late")
-        eventually(lambda: shop.pods("late"), "a pod, admitted", SECONDS)
-        eventually(
-            lambda: "not_before" in _complaints(drilled) or "notBefore" in _complaints(drilled), "a refusal", SECONDS
-        )
-        assert not shop.running("late")
-        with drilled.healing("the signer's clock was set right"):
-            drilled.lawflow("set", "env", controller, *(f"{part.partition('=')[0]}-" for part in wrong))
-            drilled.lawflow("set", "image", controller, f"controller=lawflow/operator:{__version__}")
-            eventually(lambda: shop.running("late"), "the pod that waited, Ready", SECONDS)
+        try:
+            _run_controller(drilled, wrong_clocks.OPERATOR, *(f"{name}={value}" for name, value in wrong.items()))
+            shop.start("late")
+            eventually(lambda: shop.pods("late"), "a pod, admitted", SECONDS)
+            eventually(lambda: "notBefore" in _complaints(drilled), "the API server's refusal", SECONDS)
+            assert not shop.running("late")
+        finally:
+            with drilled.healing("the signer's clock was set right"):
+                _run_controller(drilled, __version__, *(f"{name}-" for name in wrong))
+                eventually(lambda: shop.running("late"), "the pod that waited, Ready", SECONDS)
     shop.end("late")
 
 
-@pytest.mark.parametrize(("tag", "offset"), [(wrong_clocks.SIDECAR_AHEAD, "+2h"), (wrong_clocks.SIDECAR_BEHIND, "-2h")])
-def test_a_sidecar_whose_clock_is_wrong_passes_nothing(drilled: Drilled, tag: str, offset: str, tmp_path: Path) -> None:
-    """Its peers' certificates, of an hour, are not valid by its clock."""
+def _run_controller(drilled: Drilled, tag: str, *environment: str) -> None:
+    """Exchanges the controller; returns when the pods before it are gone, one of which may lead until then."""
+    selector = "--selector=app.kubernetes.io/component=controller"
+    before = drilled.lawflow("get", "pods", selector, "--output=name").split()
+    controller, patience = "deployment/lawflow-controller", f"--timeout={SECONDS:.0f}s"
+    drilled.lawflow("set", "image", controller, f"controller=lawflow/operator:{tag}")
+    drilled.lawflow("set", "env", controller, *environment)
+    drilled.lawflow("rollout", "status", controller, patience)
+    drilled.lawflow("wait", "--for=delete", *before, patience)
+
+
+def test_a_sidecar_whose_clock_is_ahead_passes_nothing(drilled: Drilled, tmp_path: Path) -> None:
+    """By its clock the certificates of its peers, of an hour, have expired, and so have its policies."""
+    with _sidecar_with_wrong_clock(drilled, "two-hours-ahead", 7200, tmp_path):
+        eventually(lambda: drilled.shop.running("off"), "a pod whose sidecar has a wrong clock", SECONDS)
+        assert _call(drilled) in ("403", "502", "503", "ConnectionRefusedError", "RemoteDisconnected")
+
+
+def test_a_sidecar_whose_clock_is_behind_never_starts(drilled: Drilled, tmp_path: Path) -> None:
+    """By its clock the certificate of the server that would tell it its policies does not hold yet."""
+    with _sidecar_with_wrong_clock(drilled, "two-hours-behind", -7200, tmp_path):
+        eventually(lambda: "CERTIFICATE_VERIFY_FAILED" in _said_by_sidecar(drilled), "a server, not trusted", SECONDS)
+        assert not drilled.shop.running("off")
+
+
+@contextmanager
+def _sidecar_with_wrong_clock(drilled: Drilled, tag: str, seconds: int, folder: Path) -> Iterator[None]:
+    """A pod of such a sidecar; harms no other, and works at the end with the sidecar of everybody."""
     shop, cluster = drilled.shop, drilled.cluster
-    wrong_clocks.sidecar(tmp_path / "sidecar.tar", tag, offset)
-    cluster.load(tmp_path / "sidecar.tar")
+    wrong_clocks.sidecar(folder / "sidecar.tar", tag, seconds)
+    cluster.load(folder / "sidecar.tar")
     with drilled.unharmed():
         _inject(drilled, tag, __version__)
         try:
             shop.start("off")
-            eventually(lambda: shop.running("off"), "a pod whose sidecar has a wrong clock", SECONDS)
+            eventually(lambda: shop.pods("off"), "a pod, admitted", SECONDS)
             assert {injected_version(pod) for pod in shop.pods("off")} == {tag}
-            assert _call(drilled) in ("403", "502", "503", "ConnectionRefusedError", "RemoteDisconnected")
+            yield
         finally:
             _inject(drilled, __version__)
-        with drilled.healing(f"the clock of a pod, {offset}, was set right"):
+        with drilled.healing(f"the clock of a pod, {tag}, was set right"):
             cluster.kubectl("rollout", "restart", "deployment/off", f"--namespace={NAMESPACE}")
             shop.available("off")
             eventually(lambda: _call(drilled) == "200", "calls of the pod", SECONDS)
@@ -83,6 +107,11 @@ def _inject(drilled: Drilled, *tags: str) -> None:
 def _call(drilled: Drilled) -> str:
     where = ("exec", f"--namespace={NAMESPACE}", "deploy/off", "--container=app")
     return drilled.cluster.kubectl(*where, "--", "/usr/bin/python3", "-c", ONE_CALL).stdout.strip()
+
+
+def _said_by_sidecar(drilled: Drilled) -> str:
+    where = ("logs", f"--namespace={NAMESPACE}", "deploy/off", f"--container={CONTAINER}")
+    return drilled.cluster.kubectl(*where, check=False).stdout
 
 
 def _complaints(drilled: Drilled) -> str:
