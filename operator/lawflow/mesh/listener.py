@@ -59,10 +59,12 @@ def _outbound(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings) -> R
         # Plain loopback has no peer certificate to judge by: an open flow passes, without one nothing does.
         filters = [_tcp_proxy(name)] if port.open_rules else [rbac.network_filter(own, ())]
         if port.external:
-            return _passthrough(outbound, filters)
+            return _by_name(outbound, filters, {})
     else:
         own = sidecar.identity.spiffe_id(settings.trust_domain)
         filters = [http_filter_chain(port, "outbound", own, None)]
+        if port.terminates:
+            return _by_name(outbound, filters, {"transport_socket": tls.app_socket(tls.app_secret_name(port.name))})
     return {
         "name": name,
         "traffic_direction": "OUTBOUND",
@@ -72,8 +74,8 @@ def _outbound(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings) -> R
     }
 
 
-def _passthrough(outbound: Outbound, filters: list[Resource]) -> Resource:
-    """TLS from the app to a host outside goes through as it is, where it asks for that host."""
+def _by_name(outbound: Outbound, filters: list[Resource], ended: Resource) -> Resource:
+    """TLS from the app to a host outside, where it asks for that host; it goes through as it is unless it is ended."""
     name = outbound.port.service[1]
     return {
         "name": f"outbound/{outbound.port.name}",
@@ -82,7 +84,7 @@ def _passthrough(outbound: Outbound, filters: list[Resource]) -> Resource:
         "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
         "listener_filters": [_TLS_INSPECTOR],
         "filter_chains": [
-            {"filter_chain_match": {"server_names": [name], "transport_protocol": "tls"}, "filters": filters}
+            {"filter_chain_match": {"server_names": [name], "transport_protocol": "tls"}, "filters": filters, **ended}
         ],
     }
 
