@@ -13,8 +13,10 @@ from lawflow.controller.network_policy import MANAGED_BY
 from lawflow.gate.policy import PART_OF
 from lawflow.identity.validity import rfc3339
 from lawflow.model import labels
+from lawflow.model.dataflow import DataFlow
 from lawflow.model.kinds import (
     ADMISSION_POLICY_BINDING,
+    CONFIG_MAP,
     DAEMON_SET,
     DATA_FLOW,
     DEPLOYMENT,
@@ -30,6 +32,7 @@ from lawflow.model.kinds import (
 )  # fmt: skip
 from lawflow.model.parse import data_flows
 from lawflow.model.sidecar import certificate_secret_name
+from lawflow.model.trust_bundle import APP_ROOTS_NAME
 from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import NotFoundError, Object, Store, StoreError
 
@@ -61,6 +64,7 @@ def retire(namespace: str, timeout: float, kubeconfig: Path | None) -> int:
             await _remove_labels(store, timeout)
             await _restart_injected(store, namespace)
             await _remove_certificates(store)
+            await _remove_app_roots(store)
             await _remove_indexes(store)
 
     try:
@@ -156,6 +160,25 @@ async def _remove_certificates(store: Store) -> None:
         if secret and MANAGED_BY.items() <= _labels(secret).items():
             await store.delete(SECRET, namespace, name)
             click.echo(f"removed Secret {namespace}/{name}")
+
+
+async def _remove_app_roots(store: Store) -> None:
+    """Apps that still trust them trust nobody: the keys end with the secret that they derive from."""
+    flows = data_flows(await store.list(DATA_FLOW))
+    for namespace in sorted({flow.metadata.namespace for flow in flows if _is_ended(flow)}):
+        try:
+            found = await store.get(CONFIG_MAP, namespace, APP_ROOTS_NAME)
+        except StoreError:
+            # Where the installation does not serve them, there is neither a ConfigMap nor a right to look.
+            return
+        if found and MANAGED_BY.items() <= _labels(found).items():
+            await store.delete(CONFIG_MAP, namespace, APP_ROOTS_NAME)
+            click.echo(f"removed ConfigMap {namespace}/{APP_ROOTS_NAME}")
+
+
+def _is_ended(flow: DataFlow) -> bool:
+    external = flow.spec.destination.external
+    return external is not None and external.tls == "terminate"
 
 
 async def _remove_indexes(store: Store) -> None:

@@ -59,7 +59,7 @@ def resources(
             *(extension_configuration(port, "outbound", own, terms) for port in http_out),
             *(extension_configuration(port, "inbound", own, terms) for port in http_in),
         ],
-        LISTENER: listeners(sidecar, settings),
+        LISTENER: listeners(sidecar, settings, app_certificates or {}),
         ROUTE: [
             *(route_configuration(port, "outbound") for port in http_out),
             *(route_configuration(port, "inbound") for port in http_in),
