@@ -22,6 +22,7 @@ from lawflow.identity.bundle import TrustBundle
 from lawflow.identity.credential import Credential
 from lawflow.identity.pem import certificates_from_pem, fingerprint
 from lawflow.identity.x509_svid import verify_x509_svid
+from lawflow.inject.gateway import gateway_pod
 from lawflow.inject.pod import inject_pod
 from lawflow.inject.result import Injected
 from lawflow.inject.settings import IdentityData, InjectionSettings, SidecarRelease
@@ -123,6 +124,25 @@ async def test_no_certificate_is_delivered_where_workloads_may_read_secrets(
     clock.advance(dt.timedelta(minutes=2))
     await until(lambda: leaf(store, namespace), "a certificate")
     await flow_is(store, namespace, FLOW, "CredentialsReady", "True")
+
+
+async def test_the_egress_gateway_gets_its_certificate_beside_processes_that_read_secrets(
+    control_plane: Cluster, store: Store, settings: Settings, namespace: str, clock: Clock
+) -> None:
+    let_all_workloads_read_secrets(control_plane, namespace)
+    control_plane.kubectl("create", "serviceaccount", "lawflow-egress", "-n", namespace)
+    delivered = dataclasses.replace(INJECTION, delivery="secret")
+    pod = gateway_pod(delivered, delivered.release)
+    pod["metadata"] |= {"namespace": namespace, "name": "gateway"}
+    async with running(store, dataclasses.replace(settings, egress=(namespace, "lawflow-egress")), clock):
+        await store.create(POD, {"apiVersion": "v1", "kind": "Pod", **pod})
+
+        async def held() -> dict[str, str]:
+            return await files(store, namespace, "lawflow-lawflow-egress")
+
+        chain = Credential.from_files(await until(held, "a certificate of the gateway")).chain
+        identity = verify_x509_svid(chain, await bundle(store, namespace), clock())
+        assert str(identity) == f"spiffe://cluster.local/ns/{namespace}/sa/lawflow-egress"
 
 
 @pytest.mark.usefixtures("controller")
