@@ -243,6 +243,34 @@ async def answer(store: Store, made: kubelet.PodCertificate) -> Object:
     return await until(look, "an answer")
 
 
+async def test_a_gateway_of_the_next_release_waits_for_the_controller_that_knows_it(
+    store: Store, settings: Settings, namespace: str, node: Node, control_plane: Cluster
+) -> None:
+    control_plane.kubectl("create", "serviceaccount", "lawflow-egress", "-n", namespace)
+    signing = dataclasses.replace(
+        settings, delivery="podCertificate", injection=INJECTION, egress=(namespace, "lawflow-egress")
+    )
+    newer = InjectionSettings(SidecarRelease("0.2.0", "lawflow/sidecar:0.2.0", "{}"))
+
+    def wall_clock() -> dt.datetime:
+        return dt.datetime.now(dt.UTC)
+
+    def gateway(name: str, injection: InjectionSettings) -> Object:
+        pod = gateway_pod(injection, injection.release)
+        pod["metadata"] |= {"namespace": namespace, "name": name}
+        return {"apiVersion": "v1", "kind": "Pod", **pod}
+
+    async with running(store, signing, wall_clock):
+        early = await requested(control_plane, node, store, gateway("early", newer))
+        known = await requested(control_plane, node, store, gateway("known", INJECTION))
+        assert (await answer(store, known))["conditions"][0]["type"] == "Issued"
+        metadata = early.request["metadata"]
+        pending = await store.get(POD_CERTIFICATE_REQUEST, metadata["namespace"], metadata["name"])
+        assert not ((pending or {}).get("status") or {}).get("conditions")
+    async with running(store, dataclasses.replace(signing, injection=newer), wall_clock):
+        assert (await answer(store, early))["conditions"][0]["type"] == "Issued"
+
+
 @pytest.mark.usefixtures("signer", "service_account")
 async def test_the_genuine_sidecar_of_a_live_pod_gets_a_certificate(
     store: Store, namespace: str, node: Node, control_plane: Cluster
