@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from tests.support import chart, toolchain
@@ -10,6 +12,9 @@ from tests.support.chart import CHART, Object, helm
 from tests.support.cluster import Cluster
 from tests.support.schemas import write_schemas
 
+from lawflow.cli.injection import bootstrap_text
+from lawflow.inject.gateway import is_genuine_gateway
+from lawflow.inject.settings import Delivery, InjectionSettings, SidecarRelease
 from lawflow.law import load_legal_data
 
 pytestmark = pytest.mark.cluster
@@ -17,6 +22,8 @@ pytestmark = pytest.mark.cluster
 VARIANTS = {
     "default": (),
     "certificates by Secret": ("--set=sidecar.delivery=secret",),
+    "egress gateway": ("--set=egress.enabled=true,egress.externalRoots=own-roots",),
+    "egress gateway with a certificate by Secret": ("--set=egress.enabled=true,sidecar.delivery=secret",),
     "webhook by URL": ("--set=webhook.url=https://127.0.0.1:9443/", "--set=webhook.caBundle=QUJD"),
     "everything off": (
         "--set=backstop.enabled=false,networkPolicies.enabled=false,startupCheck.enabled=false,crds.enabled=false",
@@ -77,8 +84,22 @@ def test_every_pod_passes_pod_security_restricted(
         control_plane.kubectl("create", "--dry-run=server", "--filename=-", input={**pod, "spec": spec})
 
 
+@pytest.mark.parametrize("delivery", get_args(Delivery))
+def test_the_gateway_is_what_the_signer_takes_for_genuine(delivery: Delivery) -> None:
+    chosen = f"sidecar.images[0]=registry.example/sidecar:2,trustDomain=example.org,sidecar.delivery={delivery}"
+    made = chart.objects(
+        chart.rendered("--set=egress.enabled=true,egress.resources.limits.memory=1Gi", f"--set={chosen}")
+    )
+    (gateway,) = [each for each in chart.of_kind(made, "Deployment") if each["metadata"]["name"] == "lawflow-egress"]
+    text = bootstrap_text(f"lawflow-xds.{chart.NAMESPACE}.svc:18000", "example.org", chart.NAMESPACE)
+    release = SidecarRelease("2", "registry.example/sidecar:2", text)
+    template = gateway["spec"]["template"]
+    assert is_genuine_gateway(template, InjectionSettings(release, delivery=delivery))
+    assert not is_genuine_gateway(template, InjectionSettings(replace(release, bootstrap="{}"), delivery=delivery))
+
+
 def test_every_service_selects_pods_that_have_its_port_and_every_budget_selects_pods() -> None:
-    made = chart.objects(chart.rendered())
+    made = chart.objects(chart.rendered("--set=egress.enabled=true"))
     templates = [each["spec"]["template"] for each in chart.of_kind(made, "Deployment")]
 
     def selected(selector: dict[str, str]) -> list[Object]:

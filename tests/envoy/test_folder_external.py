@@ -17,8 +17,9 @@ from tests.support.waiting import seen
 from lawflow.controller.conditions import condition
 from lawflow.mesh.route import PEER_PROBLEM
 from lawflow.model.kinds import DATA_FLOW
-from lawflow.standalone.engine import Standalone, StandaloneSettings, standalone
+from lawflow.standalone.engine import APP_ROOTS, Standalone, StandaloneSettings, standalone
 from lawflow.standalone.traffic import Client, Response
+from lawflow.store.manifests import STATE
 
 pytestmark = pytest.mark.envoy
 
@@ -114,6 +115,27 @@ async def test_the_apps_own_tls_goes_through_as_it_is(tmp_path: Path) -> None:
     async with outside(tmp_path, ANSWER) as peer, running(tmp_path, peer, tls="passthrough") as made:
         response = await call(made, peer, "/anything", ssl.create_default_context(cafile=str(peer.roots)))
         assert (response.status, response.body) == (200, ANSWER)
+
+
+async def test_an_app_that_trusts_its_sidecar_has_its_own_tls_ended_filtered_and_made_anew(tmp_path: Path) -> None:
+    async with outside(tmp_path, ANSWER) as peer, running(tmp_path, peer, tls="terminate") as made:
+        roots = made.settings.folder / STATE / APP_ROOTS / "shop.pem"
+        await seen(lambda: asyncio.sleep(0, roots.exists()), "the roots for the app")
+        trusting = ssl.create_default_context(cafile=str(roots))
+        response = await call(made, peer, tls=trusting)
+        assert (response.status, response.body) == (200, b'{"charge":{"id":"c1"}}')
+        assert [body for _, _, body in peer.requests] == [b'{"customer":{"id":"7"}}']
+        refused = await call(made, peer, "/v1/customers", trusting)
+        assert (refused.status, refused.document["enforcedBy"]) == (403, SOURCE)
+        assert len(peer.requests) == 1
+        await seen(in_force(made), "Enforced")
+        client = Client(made.loopback("shop", "orders", HOST), peer.port, tls=trusting, server_name="other.example")
+        with pytest.raises((OSError, EOFError)):
+            await client.request("POST", "/v1/charges", {}, b"{}")
+        context = ssl.create_default_context(cafile=str(peer.roots))
+        client = Client(made.loopback("shop", "orders", HOST), peer.port, tls=context, server_name=HOST)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await client.request("POST", "/v1/charges", {}, b"{}")
 
 
 def in_force(made: Standalone) -> Callable[[], Awaitable[bool]]:

@@ -34,6 +34,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--bundle-settling-seconds", type=_POSITIVE, default=3600, help="How long a new root is only shipped.")
 @click.option("--break-glass-seconds", type=_POSITIVE, default=4 * 3600, help="How long a break-glass grant holds.")
 @click.option("--network-policies/--no-network-policies", default=True, help="Close the ways around sidecars.")
+@click.option("--terminate/--no-terminate", default=False, help="End the TLS of apps where flows say tls: terminate.")
 @click.option("--workers", type=click.IntRange(min=1), default=Settings.workers, help="Objects reconciled at once.")
 @click.option("--lease-seconds", type=_POSITIVE, default=15.0, help="After so long a silent leader is replaced.")
 @click.option("--resync-seconds", type=_POSITIVE, default=600.0, help="How often everything is listed anew.")
@@ -79,6 +80,7 @@ def _settings(injection: InjectionSettings, namespace: str, trust_domain: str, o
         break_glass=dt.timedelta(seconds=options["break_glass_seconds"]),
         network_policies=options["network_policies"],
         egress=(namespace, EGRESS_SERVICE_ACCOUNT),
+        terminates=options["terminate"],
         workers=options["workers"],
         tick=dt.timedelta(seconds=options["tick_seconds"]),
         resync=dt.timedelta(seconds=options["resync_seconds"]),

@@ -14,6 +14,7 @@ from lawflow.gate.policy import PART_OF
 from lawflow.identity.validity import rfc3339
 from lawflow.mesh import keys
 from lawflow.model import labels
+from lawflow.model.dataflow import DataFlow
 from lawflow.model.kinds import (
     ADMISSION_POLICY_BINDING,
     CONFIG_MAP,
@@ -34,7 +35,7 @@ from lawflow.model.kinds import (
 )  # fmt: skip
 from lawflow.model.parse import data_flows
 from lawflow.model.sidecar import SIGNER_NAME, certificate_secret_name
-from lawflow.model.trust_bundle import CONFIG_MAP_NAME, XDS_SERVICE_ACCOUNT
+from lawflow.model.trust_bundle import APP_ROOTS_NAME, CONFIG_MAP_NAME, XDS_SERVICE_ACCOUNT
 from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import NotFoundError, Object, Store, StoreError
 
@@ -71,6 +72,7 @@ def retire(namespace: str, timeout: float, kubeconfig: Path | None, forget: bool
             await _remove_annotations(store)
             await _restart_injected(store, namespace)
             await _remove_certificates(store)
+            await _remove_app_roots(store)
             await _remove_indexes(store)
             await _remove_own(store, namespace, forget=forget)
 
@@ -178,6 +180,25 @@ async def _remove_certificates(store: Store) -> None:
         if secret and MANAGED_BY.items() <= _labels(secret).items():
             await store.delete(SECRET, namespace, name)
             click.echo(f"removed Secret {namespace}/{name}")
+
+
+async def _remove_app_roots(store: Store) -> None:
+    """Apps that still trust them trust nobody: the keys end with the secret that they derive from."""
+    flows = data_flows(await store.list(DATA_FLOW))
+    for namespace in sorted({flow.metadata.namespace for flow in flows if _is_ended(flow)}):
+        try:
+            found = await store.get(CONFIG_MAP, namespace, APP_ROOTS_NAME)
+        except StoreError:
+            # Where the installation does not serve them, there is neither a ConfigMap nor a right to look.
+            return
+        if found and MANAGED_BY.items() <= _labels(found).items():
+            await store.delete(CONFIG_MAP, namespace, APP_ROOTS_NAME)
+            click.echo(f"removed ConfigMap {namespace}/{APP_ROOTS_NAME}")
+
+
+def _is_ended(flow: DataFlow) -> bool:
+    external = flow.spec.destination.external
+    return external is not None and external.tls == "terminate"
 
 
 async def _remove_indexes(store: Store) -> None:

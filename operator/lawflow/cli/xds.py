@@ -58,6 +58,7 @@ _log = logging.getLogger(__name__)
     type=click.Path(dir_okay=False, path_type=Path),
     help="Authorities, PEM, that hosts outside are known by beside the public ones; read anew when it changes.",
 )
+@click.option("--terminate/--no-terminate", default=False, help="End the TLS of apps where flows say tls: terminate.")
 @click.option("--connection-seconds", default=1800.0, help="Longest life of a connection between sidecars.")
 def xds(
     certificate: Path,
@@ -72,12 +73,13 @@ def xds(
     sidecar_certificate_directory: str,
     protection_secret: Path,
     external_roots: Path | None,
+    terminate: bool,
     connection_seconds: float,
 ) -> int:
     """Serve every sidecar its listeners, clusters, endpoints and trust bundle, by mutual TLS."""
     log_as_json()
     egress = Identity(namespace, EGRESS_SERVICE_ACCOUNT)
-    settings = MeshSettings(trust_domain, cluster_domain, egress, connection_seconds)
+    settings = MeshSettings(trust_domain, cluster_domain, egress, terminate, connection_seconds)
     roots = ExternalRoots(PUBLIC, *([external_roots] if external_roots else []))
 
     async def run() -> None:

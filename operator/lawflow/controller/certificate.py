@@ -104,8 +104,8 @@ def needed(environment: Environment, namespace: str, service_account: str) -> bo
 async def _exposed(environment: Environment, key: tuple[str, str], name: str, *, ask: bool) -> Observation | None:
     """What to say where workloads may read the Secret. No first certificate is delivered then; one that is in use is
     renewed all the same, because taking it away would end what runs."""
-    # In Lawflow's own namespace its own processes read Secrets, of the authority as well.
-    if not environment.settings.guard_secrets or key[0] == environment.settings.namespace:
+    # The gateway's lies in Lawflow's own namespace, whose processes read that of the authority as well.
+    if not environment.settings.guard_secrets or key == environment.settings.egress:
         return None
     said = environment.credentials.get(key)
     if said and not ask:

@@ -58,7 +58,7 @@ async def reconcile(environment: Environment, namespace: str, name: str) -> dt.d
         next_review=review,
         grants=grants_of(world, flow),
         indexed=_indexed(environment, stored),
-        no_way_out=no_way_out(environment),
+        no_way_out=no_way_out(environment, flow),
     )
     await write_status(environment, DATA_FLOW, stored, status, TOLD)
     return midnight(review) if review and environment.settings.judged_on is None else None

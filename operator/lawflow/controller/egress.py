@@ -5,11 +5,17 @@ from collections.abc import Iterator
 from lawflow.controller.queue import Key
 from lawflow.controller.settings import Environment
 from lawflow.model import labels
+from lawflow.model.dataflow import DataFlow
 from lawflow.store.protocol import Object
 
 
-def no_way_out(environment: Environment) -> tuple[str, str]:
-    """Reason and message of why hosts outside are not reached; empty where they are."""
+def no_way_out(environment: Environment, flow: DataFlow) -> tuple[str, str]:
+    """Reason and message of why the host outside that a flow leads to is not reached; empty where it is."""
+    external = flow.spec.destination.external
+    if external and external.tls == "terminate" and not environment.settings.terminates:
+        return "TlsTerminateOff", (
+            "tls: terminate is not served here; set egress.terminate=true in the chart, or declare tls: originate"
+        )
     egress = environment.settings.egress
     if egress is None:
         return "", ""

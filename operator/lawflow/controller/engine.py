@@ -74,6 +74,7 @@ class Controller:
     async def resync(self) -> None:
         """List everything anew, so that nothing is missing and nothing is left of what is gone."""
         self.environment.policies.clear()
+        self.environment.app_roots.clear()
         for kind in self.kinds:
             known = self.environment.world.known(kind)
             try:

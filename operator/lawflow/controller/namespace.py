@@ -4,6 +4,7 @@ import datetime as dt
 from contextlib import suppress
 
 from lawflow.controller.affected import wrote
+from lawflow.controller.app_roots import write_app_roots
 from lawflow.controller.break_glass import expiry, grants
 from lawflow.controller.flow_index import changes, flow_index, index_object, verdict
 from lawflow.controller.receivers import write_network_policies
@@ -38,12 +39,16 @@ async def reconcile(environment: Environment, _namespace: str, name: str) -> dt.
         await _write_genuine_sidecar(environment)
     if not concerned:
         environment.metrics.forget_flows(name)
+        if environment.app_roots.get(name):
+            await write_app_roots(environment, name)
         await _withdraw(environment, namespace)
         return None
     index = await _write_index(environment, name)
     await _label(environment, namespace, READY)
     if environment.settings.network_policies:
         await write_network_policies(environment, name)
+    if environment.settings.terminates:
+        await write_app_roots(environment, name)
     await tell_of_workloads(environment, name)
     again = await _retry_refused(environment, name)
     return min((moment for moment in (again, _next_expiry(index)) if moment), default=None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lawflow.controller.settings import Environment
 from lawflow.identity.pod_certificate import Issue, SignerSettings, Wait, decide, denied_status, issued_status
-from lawflow.inject.gateway import is_genuine_gateway
+from lawflow.inject.gateway import is_genuine_gateway, is_of_known_release
 from lawflow.inject.genuine import has_genuine_sidecar
 from lawflow.inject.isolation import isolation_breaches
 from lawflow.inject.settings import InjectionSettings
@@ -32,7 +32,12 @@ async def reconcile(environment: Environment, namespace: str, name: str) -> dt.d
     pod = await environment.store.get(POD, namespace, request["spec"]["podName"])
     signer = SignerSettings(settings.trust_domain, settings.signer_name, settings.egress)
     injection = settings.injection
-    flaws = _flaws_of_gateway if _is_gateway(pod, settings.egress) else _flaws
+    flaws = _flaws
+    if pod is not None and _is_gateway(pod, settings.egress):
+        flaws = _flaws_of_gateway
+        if not is_of_known_release(pod, injection):
+            # A denial is final, and the next controller of an upgrade will know it.
+            return environment.now + PATIENCE
     decision = decide(request, pod, signer, lambda live: flaws(live, injection))
     match decision:
         case None:
@@ -55,8 +60,8 @@ async def reconcile(environment: Environment, namespace: str, name: str) -> dt.d
     return None
 
 
-def _is_gateway(pod: Object | None, egress: tuple[str, str] | None) -> bool:
-    return pod is not None and (pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName")) == egress
+def _is_gateway(pod: Object, egress: tuple[str, str] | None) -> bool:
+    return (pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName")) == egress
 
 
 def _flaws_of_gateway(pod: Object, injection: InjectionSettings) -> Iterator[str]:

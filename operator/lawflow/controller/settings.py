@@ -45,6 +45,8 @@ class Settings:
     network_policies: bool = True
     egress: tuple[str, str] | None = None
     """Namespace and service account of the gateway to hosts outside; ``None`` where sidecars call them themselves."""
+    terminates: bool = False
+    """Whether sidecars end the TLS of apps towards hosts outside where a flow says so."""
     workers: int = 8
     """Objects that are reconciled at once; each waits for the API server most of its time."""
     tick: dt.timedelta = dt.timedelta(seconds=5)
@@ -73,6 +75,9 @@ class Environment:
     """Transitions that this process has told of."""
     policies: dict[str, dict[str, Object]] = field(default_factory=dict)
     """NetworkPolicies that this process wrote or found, by namespace and name; a resync forgets them."""
+
+    app_roots: dict[str, str] = field(default_factory=dict)
+    """Roots for apps that this process wrote or found, PEM, by namespace."""
 
     @property
     def now(self) -> dt.datetime:

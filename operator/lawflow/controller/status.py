@@ -10,7 +10,6 @@ from lawflow.identity.validity import rfc3339
 from lawflow.model.dataflow import DataFlow
 from lawflow.model.flow_index import MAXIMUM_FLOWS
 from lawflow.model.parse import Problem
-from lawflow.model.peer import ExternalDestination
 from lawflow.model.status import Finding, Severity
 from lawflow.resolve import ResolvedFlow
 from lawflow.store.protocol import Object
@@ -157,7 +156,7 @@ def _enforced(
             return Observation("Enforced", "False", reason, message)
     external = resolved.flow.spec.destination.external
     if lawful and external:
-        reason, message = _unserved(external) or no_way_out
+        reason, message = no_way_out
         if reason:
             return Observation("Enforced", "False", reason, f"{external.host} is not reached: {message}")
     if not running:
@@ -167,13 +166,6 @@ def _enforced(
     if any(each.exposed for each in running):
         return Observation("Enforced", "True", "DirectPortOpen", _PAST_THE_SIDECAR)
     return Observation("Enforced", "True", "InForce", "all pods have the sidecar: only the declared peer is reached")
-
-
-def _unserved(external: ExternalDestination) -> tuple[str, str] | None:
-    """Reason and message where no sidecar can call a host outside in the way that the flow asks for."""
-    if external.tls != "terminate":
-        return None
-    return "TlsTerminateNotServed", "sidecars do not serve tls: terminate yet; declare originate or passthrough"
 
 
 def _ready(lawful: Observation, credentials: Observation, enforced: Observation) -> Observation:
@@ -189,7 +181,7 @@ def _stalled(lawful: Observation, enforced: Observation) -> Observation | None:
     """The kstatus condition: somebody has to act before this can become ready."""
     if lawful.status == "False":
         return Observation("Stalled", "True", lawful.reason, lawful.message)
-    if enforced.reason in ("NotAccepted", "IndexFull", "NoEgress", "TlsTerminateNotServed"):
+    if enforced.reason in ("NotAccepted", "IndexFull", "NoEgress", "TlsTerminateOff"):
         return Observation("Stalled", "True", enforced.reason, enforced.message)
     return None
 

@@ -49,6 +49,12 @@ def is_genuine_gateway(pod: Object, settings: InjectionSettings) -> bool:
     )
 
 
+def is_of_known_release(pod: Object, settings: InjectionSettings) -> bool:
+    """Whether a gateway's image is one that counts: while Lawflow is upgraded, the new one may be there first."""
+    images = {release.image for release in (settings.release, *settings.previous)}
+    return all(container.get("image") in images for container in (pod.get("spec") or {}).get("containers") or ())
+
+
 def _container(settings: InjectionSettings, release: SidecarRelease) -> dict[str, Any]:
     container = sidecar_container(settings, release)
     del container["restartPolicy"]

@@ -1,6 +1,6 @@
 """Listeners: one for all peers that call in, one a port that the workload may call out to."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from lawflow.mesh import rbac, tls
 from lawflow.mesh.cluster import called_address
@@ -16,9 +16,13 @@ _TLS_INSPECTOR = extension(
 )
 
 
-def listeners(sidecar: Sidecar, settings: MeshSettings) -> list[Resource]:
-    """All listeners of a sidecar; a workload that nobody may call has none for peers."""
-    found = [_outbound(outbound, sidecar, settings) for outbound in sidecar.outbound]
+def listeners(sidecar: Sidecar, settings: MeshSettings, certified: Container[str] = ()) -> list[Resource]:
+    """All listeners of a sidecar; a workload that nobody may call has none for peers.
+
+    ``certified`` are names of ports at which the sidecar has a certificate to end its app's TLS with. An Envoy that
+    waits for one that never comes is never ready, so without one the app is hung up on.
+    """
+    found = [_outbound(outbound, sidecar, settings, certified) for outbound in sidecar.outbound]
     if sidecar.inbound:
         found.append(_inbound(sidecar.inbound, sidecar, settings))
     return found
@@ -52,18 +56,22 @@ def _inbound_chain(inbound: Inbound, sidecar: Sidecar, settings: MeshSettings) -
     }
 
 
-def _outbound(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings) -> Resource:
+def _outbound(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings, certified: Container[str]) -> Resource:
     port = outbound.port
     name = f"outbound/{port.name}"
     if port.protocol == "tcp":
         own = sidecar.identity.spiffe_id(settings.trust_domain)
         # Plain loopback has no peer certificate to judge by: an open flow passes, without one nothing does.
-        filters = [_tcp_proxy(name)] if port.open_rules else [rbac.network_filter(own, ())]
+        filters = [*(() if port.open_rules else [_nobody(own)]), _tcp_proxy(name)]
         if port.external:
-            return _passthrough(outbound, filters)
+            return _by_name(outbound, filters, {})
     else:
         own = sidecar.identity.spiffe_id(settings.trust_domain)
         filters = [http_filter_chain(port, "outbound", own, None)]
+        if port.terminates and port.name not in certified:
+            return _by_name(outbound, [_nobody(own), _tcp_proxy(name)], {})
+        if port.terminates:
+            return _by_name(outbound, filters, {"transport_socket": tls.app_socket(tls.app_secret_name(port.name))})
     return {
         "name": name,
         "traffic_direction": "OUTBOUND",
@@ -73,8 +81,12 @@ def _outbound(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings) -> R
     }
 
 
-def _passthrough(outbound: Outbound, filters: list[Resource]) -> Resource:
-    """TLS from the app to a host outside goes through as it is, where it asks for that host."""
+def _nobody(stat_prefix: str) -> Resource:
+    return rbac.network_filter(stat_prefix, ())
+
+
+def _by_name(outbound: Outbound, filters: list[Resource], ended: Resource) -> Resource:
+    """TLS from the app to a host outside, where it asks for that host; it goes through as it is unless it is ended."""
     name = outbound.port.service[1]
     return {
         "name": f"outbound/{outbound.port.name}",
@@ -83,7 +95,7 @@ def _passthrough(outbound: Outbound, filters: list[Resource]) -> Resource:
         "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
         "listener_filters": [_TLS_INSPECTOR],
         "filter_chains": [
-            {"filter_chain_match": {"server_names": [name], "transport_protocol": "tls"}, "filters": filters}
+            {"filter_chain_match": {"server_names": [name], "transport_protocol": "tls"}, "filters": filters, **ended}
         ],
     }
 

@@ -30,12 +30,14 @@ def resources(
     endpoints: Mapping[tuple[str, str], Iterable[str]],
     terms: Terms,
     external_roots: str = "",
+    app_certificates: Mapping[str, tuple[str, str]] | None = None,
 ) -> Resources:
     """The resources of one sidecar.
 
     ``bundle`` is the trust bundle as PEM; ``endpoints`` gives the addresses of the pods behind a Service; ``terms``
     hold for all policies; ``external_roots`` are the authorities that hosts outside are known by (PEM), which a sidecar
-    needs that :func:`calls_outside`.
+    needs that :func:`calls_outside`; ``app_certificates`` gives, by the name of a port at which the sidecar ends its
+    app's TLS, certificate and key (PEM).
     """
     own = sidecar.identity.spiffe_id(settings.trust_domain)
     http_out = [outbound.port for outbound in sidecar.outbound if outbound.port.protocol == "http"]
@@ -57,7 +59,7 @@ def resources(
             *(extension_configuration(port, "outbound", own, terms) for port in http_out),
             *(extension_configuration(port, "inbound", own, terms) for port in http_in),
         ],
-        LISTENER: listeners(sidecar, settings),
+        LISTENER: listeners(sidecar, settings, app_certificates or {}),
         ROUTE: [
             *(route_configuration(port, "outbound") for port in http_out),
             *(route_configuration(port, "inbound") for port in http_in),
@@ -72,6 +74,7 @@ def resources(
                 tls.peer_secret(f"inbound/{into.port.name}", bundle, [rule.source for rule in into.port.rules])
                 for into in sidecar.inbound
             ),
+            *(tls.app_secret(port, *pair) for port, pair in sorted((app_certificates or {}).items())),
             *([tls.external_roots_secret(external_roots)] if calls_outside(sidecar) else ()),
         ],
     }

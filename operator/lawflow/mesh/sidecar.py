@@ -46,6 +46,8 @@ class MeshSettings:
     egress: "Identity | None" = None
     """The gateway through which everything leaves that is bound for hosts outside; also the name of its Service.
     Without one each sidecar calls them itself, as on a single host."""
+    terminates: bool = False
+    """Whether sidecars end the TLS of apps towards hosts outside where a flow says so."""
     max_connection_duration: float = 1800
     """Seconds that a connection between sidecars may live. A live connection is not authenticated anew when a
     certificate is replaced, so this bounds how long a lost identity is still believed: half a certificate's life."""
@@ -109,6 +111,11 @@ class PeerPort:
         """The TLS server name by which a caller says which port of which Service or host outside it wants."""
         namespace, name, port = self.service
         return f"p{port}.{name}.external" if self.external else f"p{port}.{name}.{namespace}.svc"
+
+    @property
+    def terminates(self) -> bool:
+        """Whether the source's sidecar ends the TLS of its app here."""
+        return self.external is not None and self.external.tls == "terminate"
 
     @property
     def open_rules(self) -> tuple[Rule, ...]:
@@ -215,7 +222,7 @@ def _port(service: ServicePort, passages: list[Passage], settings: MeshSettings)
             source_of(passage.flow).spiffe_id(settings.trust_domain),
             passage.flow.flow.spec.operations,
             tuple(each.purpose for each in passage.flow.flow.spec.purposes),
-            passage.closed or _contradiction(passage.flow, passages[0].flow),
+            passage.closed or _contradiction(passage.flow, passages[0].flow, settings),
             passage.not_after,
             passage.flow.flow.spec.descriptor_sets,
         )
@@ -225,14 +232,18 @@ def _port(service: ServicePort, passages: list[Passage], settings: MeshSettings)
     return PeerPort(service, _protocol(passages[0].flow), spiffe_id, rules, destination.external)
 
 
-def _contradiction(flow: ResolvedFlow, first: ResolvedFlow) -> str:
+def _contradiction(flow: ResolvedFlow, first: ResolvedFlow, settings: MeshSettings) -> str:
     """Why a flow cannot share its port with the first one: a port has one protocol and one identity behind it."""
     external = flow.flow.spec.destination.external
-    if external and external.tls == "terminate":
-        return "its tls is terminate, which sidecars do not serve yet: use originate or passthrough"
+    if external and external.tls == "terminate" and not settings.terminates:
+        return "its tls is terminate, which this installation does not serve: use originate or passthrough"
+    name = f"{first.namespace}/{first.flow.metadata.name}"
     if _protocol(flow) != _protocol(first) or destination_of(flow) != destination_of(first):
-        name = f"{first.namespace}/{first.flow.metadata.name}"
         return f"it names another protocol or service account for this port than {name}"
+    other = first.flow.spec.destination.external
+    # At the gateway both are alike; at one source they would need two listeners.
+    if external and other and external.tls != other.tls and source_of(flow) == source_of(first):
+        return f"it names another tls for this port than {name}"
     return ""
 
 

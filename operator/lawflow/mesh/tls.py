@@ -39,11 +39,7 @@ def external_socket(host: str) -> Resource:
         sni=host,
         max_session_keys=0,
         common_tls_context={
-            "tls_params": {
-                "tls_minimum_protocol_version": "TLSv1_2",
-                "tls_maximum_protocol_version": "TLSv1_3",
-                "cipher_suites": list(_CIPHER_SUITES),
-            },
+            "tls_params": _public_parameters(),
             "combined_validation_context": {
                 "default_validation_context": {
                     "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": host}}],
@@ -52,6 +48,30 @@ def external_socket(host: str) -> Resource:
             },
         },
     )
+
+
+def app_socket(secret: str) -> Resource:
+    """The end towards an app that calls a host outside by TLS: the sidecar is that host by the secret ``secret``."""
+    return extension(
+        "envoy.transport_sockets.tls",
+        _TLS + "DownstreamTlsContext",
+        common_tls_context={
+            "tls_params": _public_parameters(),
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_certificate_sds_secret_configs": [{"name": secret, "sds_config": ADS}],
+        },
+    )
+
+
+def app_secret_name(port: str) -> str:
+    """Name of the secret by which a sidecar is the host of a port to its app."""
+    return f"app/{port}"
+
+
+def app_secret(port: str, chain: str, key: str) -> Resource:
+    """Certificate and key (PEM) by which a sidecar is the host of a port to its app."""
+    certificate = {"certificate_chain": {"inline_string": chain}, "private_key": {"inline_string": key}}
+    return {"name": app_secret_name(port), "tls_certificate": certificate}
 
 
 def external_roots_secret(roots: str) -> Resource:
@@ -143,6 +163,14 @@ def _common(directory: str, validation: Resource) -> Resource:
             {"name": contract.CERTIFICATE_SECRET, "sds_config": _file(directory, contract.CERTIFICATE_SECRET_FILE)}
         ],
         "validation_context_sds_secret_config": validation,
+    }
+
+
+def _public_parameters() -> Resource:
+    return {
+        "tls_minimum_protocol_version": "TLSv1_2",
+        "tls_maximum_protocol_version": "TLSv1_3",
+        "cipher_suites": list(_CIPHER_SUITES),
     }
 
 

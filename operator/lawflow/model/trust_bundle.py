@@ -7,5 +7,8 @@ BUNDLE_KEY = "ca.crt"
 """The roots as PEM."""
 VERSION_KEY = "version"
 """What sidecars acknowledge the roots by."""
+APP_ROOTS_NAME = "lawflow-app-roots"
+"""ConfigMap in a namespace whose apps have their TLS to hosts outside ended by their sidecar: under BUNDLE_KEY, the
+roots to trust for it."""
 XDS_SERVICE_ACCOUNT = "lawflow-xds"
 """Whom sidecars take for their xDS server, in Lawflow's own namespace; also the name of its Service."""

@@ -26,6 +26,7 @@ from lawflow.mesh.sidecar import Identity, MeshSettings, Placement
 from lawflow.model.kinds import SERVICE
 from lawflow.model.trust_bundle import SYSTEM_NAMESPACE, XDS_SERVICE_ACCOUNT
 from lawflow.standalone import topology
+from lawflow.standalone.app_roots import write_app_roots
 from lawflow.standalone.envoy import envoy_binary
 from lawflow.standalone.host import Host
 from lawflow.standalone.report import Event, Report
@@ -41,6 +42,8 @@ from lawflow.xds.world import World
 
 HOST_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
 """Where Linux distributions keep the authorities that a host trusts; the public ones count where it has none there."""
+APP_ROOTS = "app-roots"
+"""Folder in the state, with the roots of each namespace's apps for TLS that their sidecars end: NAMESPACE.pem."""
 _HOST = "127.0.0.1"
 
 
@@ -142,6 +145,7 @@ async def standalone(settings: StandaloneSettings, report: Report) -> AsyncItera
                         controller.follow(),
                         watch(store, world, snapshots, SYSTEM_NAMESPACE),
                         snapshots.renew(),
+                        write_app_roots(store, state / APP_ROOTS),
                         note_acknowledgements(service, store),
                         _tell_rejections(service, report),
                         _watch_authority(environment, settings),
@@ -172,6 +176,7 @@ def _environment(settings: StandaloneSettings, store: FolderStore) -> Environmen
         disabled_rules=settings.disabled_rules,
         guard_secrets=False,
         network_policies=False,
+        terminates=True,
         workers=2,
         tick=min(dt.timedelta(seconds=5), life / 40),
     )
@@ -181,6 +186,7 @@ def _environment(settings: StandaloneSettings, store: FolderStore) -> Environmen
 def _mesh(settings: StandaloneSettings) -> MeshSettings:
     return MeshSettings(
         settings.trust_domain,
+        terminates=True,
         max_connection_duration=settings.certificate_life.total_seconds() / 2,
     )
 
@@ -268,7 +274,7 @@ def _lock(folder: Path) -> Iterator[None]:
 
 def _clear(state: Path) -> None:
     """Remove what speaks of running sidecars, also where the last run was killed."""
-    for name in ("sidecars", "objects/Pod", "objects/EndpointSlice", "status/Pod"):
+    for name in ("sidecars", APP_ROOTS, "objects/Pod", "objects/EndpointSlice", "status/Pod"):
         shutil.rmtree(state / name, ignore_errors=True)
 
 

@@ -1,15 +1,17 @@
 """What each sidecar should have now, and word to the streams when that may have changed."""
 
 import asyncio
+import datetime as dt
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from lawflow.identity.interception import SECRET_BYTES, app_certificate
 from lawflow.mesh.keys import KeyRing
 from lawflow.mesh.policy import Terms
 from lawflow.mesh.resources import ROUTE, behind, calls_outside, resources
 from lawflow.mesh.route import closed_route_configuration
-from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, sidecar
+from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, Sidecar, sidecar
 from lawflow.xds.encode import Encoded, Encoder
 from lawflow.xds.world import World
 
@@ -134,7 +136,9 @@ class Snapshots:
         services = {behind(outbound.port, self._settings) for outbound in wanted.outbound}
         endpoints = {service: self._world.addresses(service) for service in services}
         roots = self._external_roots() if calls_outside(wanted) else ""
-        plain = resources(wanted, self._settings, bundle, endpoints, self._terms(), roots)
+        plain = resources(
+            wanted, self._settings, bundle, endpoints, self._terms(), roots, self._app_certificates(wanted)
+        )
         return Snapshot(
             {
                 type_url: {name: self._encoder.encode(type_url, resource) for name, resource in group.items()}
@@ -142,6 +146,14 @@ class Snapshots:
             },
             version,
         )
+
+    def _app_certificates(self, wanted: Sidecar) -> dict[str, tuple[str, str]]:
+        """By port, what the sidecar is a host outside with to its app; none without the secret that it derives from."""
+        ports = [each.port for each in wanted.outbound if each.port.terminates and self._settings.terminates]
+        if not ports or len(secret := self._master()) != SECRET_BYTES:
+            return {}
+        now, namespace = dt.datetime.fromtimestamp(self._clock(), dt.UTC), wanted.identity.namespace
+        return {port.name: app_certificate(secret, namespace, port.service[1], now) for port in ports}
 
     def _terms(self) -> Terms:
         """In steps of time, so that equal policies stay equal between two renewals."""

@@ -22,6 +22,7 @@ from lawflow.identity.bundle import TrustBundle
 from lawflow.identity.credential import Credential
 from lawflow.identity.pem import certificates_from_pem, fingerprint
 from lawflow.identity.x509_svid import verify_x509_svid
+from lawflow.inject.gateway import gateway_pod
 from lawflow.inject.pod import inject_pod
 from lawflow.inject.result import Injected
 from lawflow.inject.settings import IdentityData, InjectionSettings, SidecarRelease
@@ -125,6 +126,25 @@ async def test_no_certificate_is_delivered_where_workloads_may_read_secrets(
     await flow_is(store, namespace, FLOW, "CredentialsReady", "True")
 
 
+async def test_the_egress_gateway_gets_its_certificate_beside_processes_that_read_secrets(
+    control_plane: Cluster, store: Store, settings: Settings, namespace: str, clock: Clock
+) -> None:
+    let_all_workloads_read_secrets(control_plane, namespace)
+    control_plane.kubectl("create", "serviceaccount", "lawflow-egress", "-n", namespace)
+    delivered = dataclasses.replace(INJECTION, delivery="secret")
+    pod = gateway_pod(delivered, delivered.release)
+    pod["metadata"] |= {"namespace": namespace, "name": "gateway"}
+    async with running(store, dataclasses.replace(settings, egress=(namespace, "lawflow-egress")), clock):
+        await store.create(POD, {"apiVersion": "v1", "kind": "Pod", **pod})
+
+        async def held() -> dict[str, str]:
+            return await files(store, namespace, "lawflow-lawflow-egress")
+
+        chain = Credential.from_files(await until(held, "a certificate of the gateway")).chain
+        identity = verify_x509_svid(chain, await bundle(store, namespace), clock())
+        assert str(identity) == f"spiffe://cluster.local/ns/{namespace}/sa/lawflow-egress"
+
+
 @pytest.mark.usefixtures("controller")
 async def test_a_certificate_in_use_is_renewed_though_workloads_may_read_it_now_and_that_is_told(
     control_plane: Cluster, store: Store, namespace: str, acme: str, clock: Clock
@@ -221,6 +241,34 @@ async def answer(store: Store, made: kubelet.PodCertificate) -> Object:
         return status if status.get("conditions") else None
 
     return await until(look, "an answer")
+
+
+async def test_a_gateway_of_the_next_release_waits_for_the_controller_that_knows_it(
+    store: Store, settings: Settings, namespace: str, node: Node, control_plane: Cluster
+) -> None:
+    control_plane.kubectl("create", "serviceaccount", "lawflow-egress", "-n", namespace)
+    signing = dataclasses.replace(
+        settings, delivery="podCertificate", injection=INJECTION, egress=(namespace, "lawflow-egress")
+    )
+    newer = InjectionSettings(SidecarRelease("0.2.0", "lawflow/sidecar:0.2.0", "{}"))
+
+    def wall_clock() -> dt.datetime:
+        return dt.datetime.now(dt.UTC)
+
+    def gateway(name: str, injection: InjectionSettings) -> Object:
+        pod = gateway_pod(injection, injection.release)
+        pod["metadata"] |= {"namespace": namespace, "name": name}
+        return {"apiVersion": "v1", "kind": "Pod", **pod}
+
+    async with running(store, signing, wall_clock):
+        early = await requested(control_plane, node, store, gateway("early", newer))
+        known = await requested(control_plane, node, store, gateway("known", INJECTION))
+        assert (await answer(store, known))["conditions"][0]["type"] == "Issued"
+        metadata = early.request["metadata"]
+        pending = await store.get(POD_CERTIFICATE_REQUEST, metadata["namespace"], metadata["name"])
+        assert not ((pending or {}).get("status") or {}).get("conditions")
+    async with running(store, dataclasses.replace(signing, injection=newer), wall_clock):
+        assert (await answer(store, early))["conditions"][0]["type"] == "Issued"
 
 
 @pytest.mark.usefixtures("signer", "service_account")

@@ -17,7 +17,7 @@ from lawflow.model.sidecar import EGRESS_SERVICE_ACCOUNT
 HERE = Path(__file__).parent
 TILL = "till"
 PORT = 8443
-PSP, VAULT, STRANGER = (f"{name}.outside.example" for name in ("psp", "vault", "stranger"))
+PSP, VAULT, BANK, STRANGER = (f"{name}.outside.example" for name in ("psp", "vault", "bank", "stranger"))
 ROOTS = {"name": "outside-roots"}
 READY = ("wait", "--for=condition=Ready", "--timeout=120s")
 
@@ -51,7 +51,7 @@ class Till:
 @pytest.fixture(scope="session")
 def outside(cluster: NodeCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A host beside the pod network, at the node's own address, that answers to two names; returns its roots."""
-    chain, roots = certificates(tmp_path_factory.mktemp("outside"), PSP, VAULT)
+    chain, roots = certificates(tmp_path_factory.mktemp("outside"), PSP, VAULT, BANK)
     app = {
         "name": "app",
         "image": APP_IMAGE,
@@ -83,11 +83,16 @@ def outside(cluster: NodeCluster, tmp_path_factory: pytest.TempPathFactory) -> P
 def till(installed: NodeCluster, outside: Path) -> Till:
     """The till, running, in an installation without a gateway yet; the fixture ``gateway`` adds it."""
     objects = list(yaml.safe_load_all((HERE / "flows.yaml").read_text(encoding="utf-8")))
-    # Beside it, one to another host by TLS of the app's own.
-    passed = copy.deepcopy(objects[-1])
-    passed["metadata"]["name"] = "till-to-vault"
-    passed["spec"]["destination"]["external"] |= {"host": VAULT, "tls": "passthrough"}
-    installed.apply(*objects, passed)
+    # Beside it, two to other hosts by TLS of the app's own.
+    for name, external in {
+        "till-to-vault": {"host": VAULT, "tls": "passthrough"},
+        "till-to-bank": {"host": BANK, "tls": "terminate"},
+    }.items():
+        own = copy.deepcopy(objects[3])
+        own["metadata"]["name"] = name
+        own["spec"]["destination"]["external"] |= external
+        objects.append(own)
+    installed.apply(*objects)
     made = deployment("till", "wait")
     made["metadata"]["namespace"] = TILL
     spec = made["spec"]["template"]["spec"]
@@ -101,7 +106,7 @@ def till(installed: NodeCluster, outside: Path) -> Till:
         metadata = {**ROOTS, "namespace": namespace}
         data = {"ca.crt": outside.read_text()}
         installed.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
-    flows = [f"dataflow/{name}" for name in ("till-to-psp", "till-to-vault")]
+    flows = [f"dataflow/{name}" for name in ("till-to-psp", "till-to-vault", "till-to-bank")]
     installed.kubectl("wait", "--for=condition=Lawful", *flows, f"--namespace={TILL}", "--timeout=60s", seconds=90.0)
     installed.apply(made)
     installed.kubectl(*("rollout", "status", "deployment/till", f"--namespace={TILL}", "--timeout=120s"), seconds=150.0)
@@ -113,7 +118,7 @@ def gateway(installed: NodeCluster, till: Till) -> str:
     """The gateway, ready; returns the name of its Deployment."""
     chart.helm(
         *("upgrade", "lawflow", str(chart.CHART), f"--namespace={chart.NAMESPACE}", "--reuse-values"),
-        f"--set=egress.enabled=true,egress.replicas=1,egress.externalRoots={ROOTS['name']}",
+        f"--set=egress.enabled=true,egress.replicas=1,egress.terminate=true,egress.externalRoots={ROOTS['name']}",
         *(f"--kubeconfig={installed.admin.kubeconfig}", "--wait", f"--timeout={SECONDS_TO_INSTALL}s"),
         seconds=2.0 * SECONDS_TO_INSTALL,
     )

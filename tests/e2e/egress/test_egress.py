@@ -1,7 +1,9 @@
 """Hosts outside the cluster: reached through the egress gateway alone, by declared operations, with declared fields."""
 
+import json
+
 import pytest
-from tests.e2e.egress.conftest import PORT, PSP, STRANGER, TILL, VAULT, Till
+from tests.e2e.egress.conftest import BANK, PORT, PSP, STRANGER, TILL, VAULT, Till
 from tests.support import chart
 from tests.support.node.cluster import NodeCluster
 from tests.support.waiting import eventually
@@ -28,15 +30,27 @@ except OSError:
 """
 
 
+# There, too: a POST of the second argument to the first, trusting the authorities in the third.
+CHARGED = """
+import ssl, sys, urllib.request
+
+url, body, roots = sys.argv[1:]
+request = urllib.request.Request(url, body.encode(), {"content-type": "application/json"})
+context = ssl.create_default_context(cadata=roots)
+print(urllib.request.urlopen(request, timeout=10, context=context).read().decode())
+"""
+
+
 def test_without_a_gateway_nothing_leaves_and_status_says_why(till: Till) -> None:
     eventually(lambda: till.enforced("till-to-psp") == ("False", "NoEgress"), "NoEgress")
+    eventually(lambda: till.enforced("till-to-bank") == ("False", "TlsTerminateOff"), "TlsTerminateOff")
     answer = till.call("POST", CHARGE, ORDER)
     assert answer.status == 503
     assert f"the egress gateway {GATEWAY} on the way to {PSP}:{PORT}" in answer.document["detail"]
 
 
 def test_flows_to_hosts_outside_are_in_force_once_the_gateway_is_up(till: Till, gateway: str) -> None:
-    flows = ("till-to-psp", "till-to-vault")
+    flows = ("till-to-psp", "till-to-vault", "till-to-bank")
     eventually(lambda: {till.enforced(flow) for flow in flows} == {("True", "InForce")}, "both in force")
 
 
@@ -66,6 +80,28 @@ def test_the_apps_own_tls_goes_to_the_declared_name_alone(till: Till, gateway: s
     assert "/note" in answer.document["received"], "nobody reads what the app encrypts itself"
     assert asked(till, VAULT, VAULT) == "answered"
     assert asked(till, VAULT, STRANGER) == "refused"
+
+
+def test_the_apps_own_tls_is_ended_and_made_anew_where_it_trusts_its_sidecar(
+    till: Till, gateway: str, installed: NodeCluster
+) -> None:
+    published = eventually(
+        lambda: installed.find("configmap", "lawflow-app-roots", f"--namespace={TILL}"), "the roots for the app"
+    )
+
+    def charged() -> bool:
+        done = installed.kubectl(
+            *("exec", f"--namespace={TILL}", "deploy/till", "--container=app", "--", "/usr/bin/python3", "-c", CHARGED),
+            *(f"https://{BANK}:{PORT}/charges/c-17", json.dumps(ORDER), published["data"]["ca.crt"]),
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == {"received": ["/customer/id", "/amount"], "caller": ""}
+        return True
+
+    assert eventually(charged, "a charge over TLS of the app's own, with declared fields alone")
+    with pytest.raises(AssertionError, match="CERTIFICATE_VERIFY_FAILED"):
+        till.call("POST", f"https://{BANK}:{PORT}/charges/c-17", ORDER)
 
 
 def test_a_gateway_that_is_down_refuses_with_a_problem_and_is_missed_in_status(

@@ -1,6 +1,7 @@
 """Whether there is a way to hosts outside, and which flows hear of its coming and going."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +12,24 @@ from lawflow.controller.egress import no_way_out
 from lawflow.controller.settings import Environment, Settings
 from lawflow.controller.world import World
 from lawflow.model import labels
+from lawflow.model.dataflow import DataFlow
 from lawflow.model.kinds import DATA_FLOW, POD
+from lawflow.model.parse import parse
 from lawflow.store.folder import FolderStore
 from lawflow.store.protocol import Object
 
 pytestmark = pytest.mark.unit
 
 OUTSIDE = ("DataFlow", "shop", "orders-to-psp")
+
+
+def typed(obj: Object) -> DataFlow:
+    found = parse(obj)
+    assert isinstance(found, DataFlow)
+    return found
+
+
+OUTSIDE_FLOW = typed(merchant.flow("shop"))
 
 
 @pytest.fixture
@@ -47,16 +59,16 @@ def told(environment: Environment, obj: Object, *, deleted: bool = False) -> set
 
 
 def test_a_ready_gateway_is_a_way_out(environment: Environment) -> None:
-    assert no_way_out(environment)[0] == "NoEgress"
+    assert no_way_out(environment, OUTSIDE_FLOW)[0] == "NoEgress"
     environment.world.observe(POD, pod("False"))
-    assert no_way_out(environment)[0] == "EgressNotReady"
+    assert no_way_out(environment, OUTSIDE_FLOW)[0] == "EgressNotReady"
     environment.world.observe(POD, pod())
-    assert no_way_out(environment) == ("", "")
+    assert no_way_out(environment, OUTSIDE_FLOW) == ("", "")
 
 
 def test_a_gateway_that_rejects_its_configuration_is_none(environment: Environment) -> None:
     environment.world.observe(POD, pod(**{labels.POLICY_REJECTED: "no such field"}))
-    reason, message = no_way_out(environment)
+    reason, message = no_way_out(environment, OUTSIDE_FLOW)
     assert reason == "PolicyRejected"
     assert "no such field" in message
 
@@ -64,12 +76,12 @@ def test_a_gateway_that_rejects_its_configuration_is_none(environment: Environme
 @pytest.mark.parametrize("other", [{"account": "other"}, {"namespace": "shop"}])
 def test_another_pod_is_no_gateway(environment: Environment, other: dict[str, str]) -> None:
     environment.world.observe(POD, pod(**other))
-    assert no_way_out(environment)[0] == "NoEgress"
+    assert no_way_out(environment, OUTSIDE_FLOW)[0] == "NoEgress"
 
 
 def test_where_sidecars_call_outside_themselves_no_gateway_is_missed(tmp_path: Any) -> None:
     alone = Environment(FolderStore(tmp_path), World(), Settings(), lambda: dt.datetime.now(dt.UTC))
-    assert no_way_out(alone) == ("", "")
+    assert no_way_out(alone, OUTSIDE_FLOW) == ("", "")
 
 
 def test_flows_to_hosts_outside_hear_of_what_changes_the_gateways_state_and_of_nothing_else(
@@ -80,3 +92,13 @@ def test_flows_to_hosts_outside_hear_of_what_changes_the_gateways_state_and_of_n
     assert told(environment, noted) == set()
     assert told(environment, pod()) == {OUTSIDE}
     assert told(environment, pod(), deleted=True) == {OUTSIDE}
+
+
+def test_tls_that_is_to_be_ended_is_served_where_the_installation_says_so(environment: Environment) -> None:
+    environment.world.observe(POD, pod())
+    external = {**merchant.flow("shop")["spec"]["destination"]["external"], "tls": "terminate"}
+    destination = {**merchant.flow("shop")["spec"]["destination"], "external": external}
+    ended = typed(merchant.flow("shop", destination=destination))
+    assert no_way_out(environment, ended)[0] == "TlsTerminateOff"
+    served = replace(environment, settings=replace(environment.settings, terminates=True))
+    assert no_way_out(served, ended) == ("", "")

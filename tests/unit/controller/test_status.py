@@ -157,13 +157,9 @@ def test_a_lawful_flow_to_an_external_host_is_not_in_force_and_not_ready(
     assert "api.psp.example" in condition(found, "Enforced")["message"]
 
 
-def test_a_host_outside_is_reached_where_there_is_a_way_out_unless_its_tls_would_have_to_be_ended() -> None:
+def test_a_host_outside_is_reached_where_there_is_a_way_out() -> None:
     found = status(workloads=(IN_FORCE,), of=resolved(**OUTSIDE))
     assert said(found, "Enforced") == ("True", "InForce")
-    external = {**FLOW["destination"]["external"], "tls": "terminate"}
-    ended = {"destination": {**FLOW["destination"], "external": external}}
-    found = status(workloads=(IN_FORCE,), of=resolved(**ended))
-    assert said(found, "Enforced") == ("False", "TlsTerminateNotServed")
 
 
 def test_a_pod_without_the_sidecar_is_told_before_the_missing_path_outside() -> None:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.pods import PREVIOUS, RELEASE, SETTINGS, Object, stored
+from tests.support.pods import FORGOTTEN, PREVIOUS, RELEASE, SETTINGS, Object, stored
 
-from lawflow.inject.gateway import gateway_pod, is_genuine_gateway
+from lawflow.inject.gateway import gateway_pod, is_genuine_gateway, is_of_known_release
 from lawflow.inject.settings import SidecarRelease
 
 pytestmark = pytest.mark.unit
@@ -52,3 +52,8 @@ def test_a_gateway_that_runs_anything_else_is_not(tamper: Callable[[Object], Non
     pod = genuine()
     tamper(pod)
     assert not is_genuine_gateway(pod, SETTINGS)
+
+
+def test_a_release_is_known_by_its_image() -> None:
+    assert all(is_of_known_release(genuine(release), SETTINGS) for release in (RELEASE, *PREVIOUS))
+    assert not is_of_known_release(genuine(FORGOTTEN), SETTINGS)

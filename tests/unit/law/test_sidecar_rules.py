@@ -12,7 +12,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 
 from lawflow.law import evaluate
 from lawflow.law.example import EXAMPLE_DAY, situation_of
-from lawflow.law.rules.sidecar import RULES, tls_terminate
+from lawflow.law.rules.sidecar import RULES, tls_terminated
 from lawflow.mesh.keys import KeyRing
 from lawflow.mesh.policy import Terms, policy
 from lawflow.mesh.sidecar import MeshSettings, Passage, sidecar, source_of
@@ -21,7 +21,7 @@ from lawflow.resolve import resolve_flow
 
 pytestmark = pytest.mark.unit
 
-FOUND = {rule.id for rule in RULES} - {tls_terminate.id}
+FOUND = {rule.id for rule in RULES} - {tls_terminated.id}
 TERMS = Terms(1, KeyRing(b"m" * 32, 0))
 SETTINGS = MeshSettings()
 

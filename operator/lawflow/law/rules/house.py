@@ -226,7 +226,7 @@ def special_unencrypted(field: FieldFacts) -> Outcome:
     when="opaque",
     path=".destination",
     message="the fields of this flow cannot be seen, so undeclared ones are not dropped",
-    fix="declare tls: originate for an external host, or protocol: http for a Service",
+    fix="declare tls: originate or terminate for an external host, or protocol: http for a Service",
     failing={"destination.external.tls": "passthrough"},
 )
 def not_filtered(flow: Situation) -> Outcome:

@@ -106,18 +106,19 @@ def message_undescribed(operation: OperationFacts) -> Outcome:
 
 
 @rule(
-    "HOUSE-tls-terminate-unserved",
+    "HOUSE-tls-terminated",
     article="house",
     severity=WARN,
     per=FLOW,
     scope="any",
     path=".destination.external.tls",
-    message="tls: terminate is not served yet, so nothing passes",
-    fix="declare tls: originate and let the app speak http, or tls: passthrough",
+    message="the sidecar ends the app's TLS, which the app refuses unless it trusts an authority of Lawflow's",
+    fix="set egress.terminate in the chart and have the app trust the ConfigMap lawflow-app-roots, or declare "
+    "tls: originate",
     failing={"destination.external.tls": "terminate"},
 )
-def tls_terminate(flow: Situation) -> Outcome:
-    """Sidecars end no TLS of an app: that takes an authority which the app trusts for the names of others."""
+def tls_terminated(flow: Situation) -> Outcome:
+    """An authority that vouches for somebody else's name should be the last resort, and needs the app's consent."""
     external = flow.spec.destination.external
     return external is not None and external.tls == "terminate"
 
@@ -129,4 +130,4 @@ def _message_of(operation: Operation, direction: str) -> tuple[str, str] | None:
     return payload.message.descriptor_set, payload.message.name
 
 
-RULES = (stream_encrypts, pointer_unreadable, subtree_changed, message_undescribed, tls_terminate)
+RULES = (stream_encrypts, pointer_unreadable, subtree_changed, message_undescribed, tls_terminated)
