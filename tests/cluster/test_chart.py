@@ -12,9 +12,9 @@ from tests.support.chart import CHART, Object, helm
 from tests.support.cluster import Cluster
 from tests.support.schemas import write_schemas
 
-from lawflow.cli.injection import bootstrap_text
+from lawflow.cli.injection import bootstrap_settings, sidecar_releases
 from lawflow.inject.gateway import is_genuine_gateway
-from lawflow.inject.settings import Delivery, InjectionSettings, SidecarRelease
+from lawflow.inject.settings import Delivery, InjectionSettings
 from lawflow.law import load_legal_data
 
 pytestmark = pytest.mark.cluster
@@ -91,8 +91,8 @@ def test_the_gateway_is_what_the_signer_takes_for_genuine(delivery: Delivery) ->
         chart.rendered("--set=egress.enabled=true,egress.resources.limits.memory=1Gi", f"--set={chosen}")
     )
     (gateway,) = [each for each in chart.of_kind(made, "Deployment") if each["metadata"]["name"] == "lawflow-egress"]
-    text = bootstrap_text(f"lawflow-xds.{chart.NAMESPACE}.svc:18000", "example.org", chart.NAMESPACE)
-    release = SidecarRelease("2", "registry.example/sidecar:2", text)
+    started_with = bootstrap_settings(f"lawflow-xds.{chart.NAMESPACE}.svc:18000", "example.org", chart.NAMESPACE)
+    (release,) = sidecar_releases(["registry.example/sidecar:2"], started_with)
     template = gateway["spec"]["template"]
     assert is_genuine_gateway(template, InjectionSettings(release, delivery=delivery))
     assert not is_genuine_gateway(template, InjectionSettings(replace(release, bootstrap="{}"), delivery=delivery))
