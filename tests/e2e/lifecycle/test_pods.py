@@ -43,7 +43,7 @@ def test_probes_of_an_app_reach_it_on_its_own_port(market: Market) -> None:
     for kind, probe in KINDS_OF_PROBES.items():
         often = probe | {"periodSeconds": 1, "timeoutSeconds": 5}
         arguments = ("grpc" if kind == "grpc" else "serve", str(PORT))
-        probes = dict.fromkeys(("startupProbe", "readinessProbe", "livenessProbe"), often)
+        probes: Object = dict.fromkeys(("startupProbe", "readinessProbe", "livenessProbe"), often)
         found.append(workload(market.namespace, f"probed-{kind}", *arguments, run_as="probed", **probes))
     market.apply(account(market.namespace, "probed"), *found)
     market.rolled_out(*(f"deployment/probed-{kind}" for kind in KINDS_OF_PROBES))
