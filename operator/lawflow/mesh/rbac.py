@@ -15,19 +15,21 @@ def http_filter() -> Resource:
 
 
 def per_route(rules: Iterable[Rule], *, sources: bool) -> Resource:
-    """What overrides the filter for one port's routes: one policy a flow, named after it.
+    """What overrides the filter for one port's routes: one policy for each open flow, named after it.
 
     Which operations a flow lets through is for the sidecar's module to say; this closes a port whatever becomes of the
     module. ``sources`` says whether the caller's SPIFFE id counts: at the receiver, and not at the sender, which is the
-    caller, so that there the filter is left out where anything is open.
+    caller. Where nothing would be decided here the filter is left out, since it costs every request: at the sender
+    where anything is open, and at the receiver where everything is, because the handshake asks for those same sources.
     """
+    rules = tuple(rules)
     policies = {
         rule.flow: {"permissions": [{"any": True}], "principals": [_principal(rule.source)]}
         for rule in rules
-        if rule.operations
+        if rule.operations and not rule.closed
     }
-    if policies and not sources:
-        return typed(_HTTP + "RBACPerRoute")
+    if policies and (not sources or len(policies) == len(rules)):
+        return typed("envoy.config.route.v3.FilterConfig", disabled=True)
     return typed(_HTTP + "RBACPerRoute", rbac={"rules": {"action": "ALLOW", "policies": policies}})
 
 

@@ -87,7 +87,7 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
                     }
                 ],
                 "typed_per_filter_config": {
-                    rbac.HTTP_FILTER: rbac.per_route(port.open_rules, sources=direction == "inbound")
+                    rbac.HTTP_FILTER: rbac.per_route(port.rules, sources=direction == "inbound")
                 },
             }
         ],

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lawflow_core::{
-    Admitted, Direction, Operation, PEER_PROBLEM, Problem, Refusal, RequestHead, SubjectPlace, filter_form,
-};
+use lawflow_core::{Admitted, Direction, FLOW, PEER_PROBLEM, PURPOSE, Problem, Refusal, RequestHead, meant};
 
 use crate::abi::raw::HeaderKind;
 use crate::abi::stream::Stream;
@@ -14,12 +12,8 @@ use crate::head::{Edits, Head};
 use crate::message::{Message, Stopped};
 use crate::relay::Relay;
 
-/// Says what a request is for, from the app to its sidecar and from there to the receiver.
-const PURPOSE: &str = "lawflow-purpose";
 /// How media types of gRPC begin.
 const GRPC: &[u8] = b"application/grpc";
-/// Says which flow the source's sidecar found a request in.
-const FLOW: &str = "lawflow-flow";
 
 /// Whether Envoy goes on with what it has called about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +63,7 @@ impl Filter {
             admit(config, &head, peer).map(|admitted| {
                 let admitted = self.admitted.insert(admitted);
                 let operation = Arc::clone(&admitted.operation);
-                let passed = subject_and_query(&head, &mut edits, &operation, admitted).and_then(|()| {
+                let passed = subject_and_query(&head, &mut edits, admitted).and_then(|()| {
                     let subject = admitted.subject.as_deref();
                     self.request.head(&head, &mut edits, &config.policy, &operation, subject, end)
                 });
@@ -80,7 +74,7 @@ impl Filter {
         match decided {
             Ok(Ok(pass)) => {
                 stream.count(config.metrics.admitted, 1);
-                stream.count(config.metrics.headers_dropped, edits.removed() as u64);
+                count_removed(stream, config, &edits);
                 edits.apply(stream, HeaderKind::Request);
                 pass
             }
@@ -113,23 +107,25 @@ impl Filter {
             return Pass::On;
         }
         let config = self.config;
-        if config.policy.is_source() {
-            self.relay = Relay::begin(stream);
+        let mut edits = Edits::default();
+        let head = Head::read(stream, HeaderKind::Response);
+        if config.policy.is_source() && head.first(PEER_PROBLEM).is_some() {
+            self.relay = Relay::begin(&head, &mut edits);
             if self.relay.is_some() {
+                edits.apply(stream, HeaderKind::Response);
                 return if end { Pass::On } else { Pass::Stop };
             }
-            stream.remove_header(HeaderKind::Response, PEER_PROBLEM);
+            edits.remove(PEER_PROBLEM.as_bytes());
         }
         let Some(admitted) = &self.admitted else { return self.defect(stream) };
         if admitted.operation.response.is_none() {
+            edits.apply(stream, HeaderKind::Response);
             return Pass::On;
         }
-        let mut edits = Edits::default();
         let (operation, subject) = (&admitted.operation, admitted.subject.as_deref());
-        let head = Head::read(stream, HeaderKind::Response);
         match self.response.head(&head, &mut edits, &config.policy, operation, subject, end) {
             Ok(pass) => {
-                stream.count(config.metrics.headers_dropped, edits.removed() as u64);
+                count_removed(stream, config, &edits);
                 edits.apply(stream, HeaderKind::Response);
                 pass
             }
@@ -192,8 +188,7 @@ impl Filter {
             return self.reset(stream, stopped.refusal.rule());
         }
         let Some(admitted) = &self.admitted else { return self.defect(stream) };
-        let (operation, flow) = (&admitted.operation.name, &admitted.flow.name);
-        let problem = Problem::refused(stopped.refusal, direction, operation, flow);
+        let problem = admitted.refused(stopped.refusal, direction);
         self.refuse(stream, &problem)
     }
 
@@ -221,12 +216,15 @@ impl Filter {
     }
 }
 
+fn count_removed(stream: &mut Stream<'_>, config: &Config, edits: &Edits) {
+    let removed = edits.removed();
+    if removed > 0 {
+        stream.count(config.metrics.headers_dropped, removed as u64);
+    }
+}
+
 fn admit(config: &Config, head: &Head<'_>, peer: Option<&str>) -> Result<Admitted, Problem> {
-    let text = |name| {
-        let (value, count) = head.first(name)?;
-        // Of a header that stands twice nobody knows which is meant, so it means nothing that is declared.
-        Some(if count == 1 { std::str::from_utf8(value).unwrap_or_default() } else { "" })
-    };
+    let text = |name| meant(head.first(name));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
     let request = RequestHead {
         method: text(":method").unwrap_or_default(),
@@ -238,45 +236,22 @@ fn admit(config: &Config, head: &Head<'_>, peer: Option<&str>) -> Result<Admitte
     config.policy.admit(&request, now)
 }
 
-/// Filters the query, and finds the data subject where the head names it.
-fn subject_and_query(
-    head: &Head<'_>,
-    edits: &mut Edits,
-    operation: &Operation,
-    admitted: &mut Admitted,
-) -> Result<(), Refusal> {
-    if let SubjectPlace::Header(name) = &operation.subject {
-        admitted.subject = match head.first(name) {
-            Some((_, count)) if count > 1 => return Err(Refusal::DuplicateName),
-            Some((value, _)) => Some(std::str::from_utf8(value).map_err(|_| Refusal::Encoding)?.to_owned()),
-            None => None,
-        };
-    }
-    let Some(payload) = &operation.request else { return Ok(()) };
+/// Filters the query, and notes the data subject where the head names it.
+fn subject_and_query(head: &Head<'_>, edits: &mut Edits, admitted: &mut Admitted) -> Result<(), Refusal> {
+    admitted.note_subject(|name| head.first(name))?;
     let path = head.first(":path").map_or(&b""[..], |(value, _)| value);
-    let mut parts = path.splitn(2, |&byte| byte == b'?');
-    let (Some(before), Some(query)) = (parts.next(), parts.next()) else { return Ok(()) };
-    let mut filtered = [before, b"?"].concat();
-    let bare = filtered.len();
-    let found = filter_form(&payload.query, admitted.subject.as_deref(), query, &mut filtered)?;
-    if filtered.len() == bare {
-        filtered.pop();
+    if let Some(filtered) = admitted.filter_path(path)? {
+        edits.set(head, ":path", &filtered);
     }
-    admitted.subject = found.or(admitted.subject.take());
-    edits.set(":path", std::str::from_utf8(&filtered).map_err(|_| Refusal::Encoding)?);
     Ok(())
 }
 
-/// Tells the receiver's sidecar which flow a request belongs to and what it is for; its app hears the purpose alone.
 fn tell_peer(head: &Head<'_>, edits: &mut Edits, config: &Config, admitted: &Admitted) {
-    if !admitted.purpose.is_empty() {
-        edits.set(PURPOSE, &admitted.purpose);
-    } else if head.first(PURPOSE).is_some() {
-        edits.remove(PURPOSE);
-    }
-    if config.policy.is_source() && config.policy.has_several_flows() {
-        edits.set(FLOW, &admitted.flow.name);
-    } else if head.first(FLOW).is_some() {
-        edits.remove(FLOW);
+    for (name, value) in config.policy.tells(admitted) {
+        match value {
+            Some(value) => edits.set(head, name, value),
+            None if head.first(name).is_some() => edits.remove(name.as_bytes()),
+            None => {}
+        }
     }
 }

@@ -2,30 +2,31 @@
 
 use std::ops::Range;
 
+use lawflow_core::Values;
+
 use crate::abi::raw::HeaderKind;
 use crate::abi::stream::Stream;
 
 /// All headers, in order, for as long as none is changed.
 pub struct Head<'s> {
-    headers: Vec<(&'s str, &'s [u8])>,
+    headers: Vec<(&'s [u8], &'s [u8])>,
 }
 
 impl<'s> Head<'s> {
-    /// Reads the headers. Envoy lets no names in that are not ASCII; such a one would never be declared.
+    /// Reads the headers.
     pub fn read(stream: &'s Stream<'_>, kind: HeaderKind) -> Self {
-        let text = |name| std::str::from_utf8(name).unwrap_or("?");
-        Self { headers: stream.headers(kind).into_iter().map(|(name, value)| (text(name), value)).collect() }
+        Self { headers: stream.headers(kind) }
     }
 
     /// The first value of a header, and how many there are.
-    pub fn first(&self, name: &str) -> Option<(&'s [u8], usize)> {
-        let mut values = self.headers.iter().filter(|header| header.0 == name);
+    pub fn first(&self, name: &str) -> Values<'s> {
+        let mut values = self.headers.iter().filter(|header| header.0 == name.as_bytes());
         let first = values.next()?.1;
         Some((first, 1 + values.count()))
     }
 
     /// Names and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&'s str, &'s [u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'s [u8], &'s [u8])> {
         self.headers.iter().copied()
     }
 }
@@ -33,75 +34,91 @@ impl<'s> Head<'s> {
 /// Changes of a head, kept in one text until nothing of the head is looked at any more.
 #[derive(Default)]
 pub struct Edits {
-    text: String,
+    text: Vec<u8>,
     edits: Vec<Edit>,
 }
 
 struct Edit {
     name: Range<usize>,
-    /// The only value that the header has then; it goes where there is none.
-    value: Option<Range<usize>>,
+    change: Change,
+}
+
+#[derive(Clone)]
+enum Change {
+    /// The only value that the header has then.
+    Set(Range<usize>),
+    /// The same for a header that is not there yet, which costs Envoy less.
+    Add(Range<usize>),
+    Remove,
 }
 
 impl Edits {
-    /// Sets a header to one value.
-    pub fn set(&mut self, name: &str, value: &str) {
-        let value = self.hold(value);
-        self.put(name, Some(value));
+    /// Sets a header of the head to one value.
+    pub fn set(&mut self, head: &Head<'_>, name: &str, value: &str) {
+        let found = head.first(name);
+        if found == Some((value.as_bytes(), 1)) && !self.holds(name.as_bytes()) {
+            return;
+        }
+        let value = self.hold(value.as_bytes());
+        self.put(name.as_bytes(), if found.is_some() { Change::Set(value) } else { Change::Add(value) });
+    }
+
+    /// Sets a header to one value more: several values of one are one list (RFC 9110, section 5.3).
+    pub fn extend(&mut self, name: &[u8], value: &str) {
+        let before = self.find(name).map_or(Change::Remove, |edit| edit.change.clone());
+        let value = match before {
+            Change::Set(before) | Change::Add(before) => {
+                let joined = [&self.text[before], b", ", value.as_bytes()].concat();
+                self.hold(&joined)
+            }
+            Change::Remove => self.hold(value.as_bytes()),
+        };
+        self.put(name, Change::Set(value));
     }
 
     /// Removes a header.
-    pub fn remove(&mut self, name: &str) {
-        self.put(name, None);
-    }
-
-    /// Adds to the value that a header is set to: several values of one are one list (RFC 9110, section 5.3). Returns
-    /// whether it was changed or removed before.
-    pub fn extend(&mut self, name: &str, value: &str) -> bool {
-        let Some(edit) = self.find(name) else { return false };
-        let before = edit.value.clone();
-        let joined = before.map_or_else(|| value.to_owned(), |before| format!("{}, {value}", &self.text[before]));
-        self.set(name, &joined);
-        true
+    pub fn remove(&mut self, name: &[u8]) {
+        self.put(name, Change::Remove);
     }
 
     /// Whether a header is changed or removed already.
-    pub fn holds(&self, name: &str) -> bool {
+    pub fn holds(&self, name: &[u8]) -> bool {
         self.edits.iter().any(|edit| self.text[edit.name.clone()] == *name)
     }
 
     /// How many headers are removed.
     pub fn removed(&self) -> usize {
-        self.edits.iter().filter(|edit| edit.value.is_none()).count()
+        self.edits.iter().filter(|edit| matches!(edit.change, Change::Remove)).count()
     }
 
     /// Makes the changes.
     pub fn apply(&self, stream: &mut Stream<'_>, kind: HeaderKind) {
         for edit in &self.edits {
             let name = &self.text[edit.name.clone()];
-            match &edit.value {
-                Some(value) => stream.set_header(kind, name, &self.text[value.clone()]),
-                None => stream.remove_header(kind, name),
+            match &edit.change {
+                Change::Set(value) => stream.set_header(kind, name, &self.text[value.clone()]),
+                Change::Add(value) => stream.add_header(kind, name, &self.text[value.clone()]),
+                Change::Remove => stream.remove_header(kind, name),
             }
         }
     }
 
-    fn put(&mut self, name: &str, value: Option<Range<usize>>) {
+    fn put(&mut self, name: &[u8], change: Change) {
         if let Some(edit) = self.find(name) {
-            edit.value = value;
+            edit.change = change;
         } else {
             let name = self.hold(name);
-            self.edits.push(Edit { name, value });
+            self.edits.push(Edit { name, change });
         }
     }
 
-    fn find(&mut self, name: &str) -> Option<&mut Edit> {
+    fn find(&mut self, name: &[u8]) -> Option<&mut Edit> {
         self.edits.iter_mut().find(|edit| self.text[edit.name.clone()] == *name)
     }
 
-    fn hold(&mut self, text: &str) -> Range<usize> {
+    fn hold(&mut self, text: &[u8]) -> Range<usize> {
         let start = self.text.len();
-        self.text.push_str(text);
+        self.text.extend_from_slice(text);
         start..self.text.len()
     }
 }

@@ -58,17 +58,17 @@ impl Message {
         if end {
             if direction == Direction::Response {
                 // To a HEAD, or of a 304: the length of what would have come, before it was filtered.
-                edits.remove(CONTENT_LENGTH);
+                edits.remove(CONTENT_LENGTH.as_bytes());
             }
             return Ok(Pass::On);
         }
         let status = head.first(":status").map_or(&b""[..], |(value, _)| value);
         let body = operation.body(payload, policy, status, &body_head(head, subject)?)?;
         if head.first(CONTENT_ENCODING).is_some() {
-            edits.remove(CONTENT_ENCODING);
+            edits.remove(CONTENT_ENCODING.as_bytes());
         }
         if body.is_dropped() {
-            edits.remove(CONTENT_TYPE);
+            edits.remove(CONTENT_TYPE.as_bytes());
         }
         let length = head.first(CONTENT_LENGTH).and_then(|(value, _)| std::str::from_utf8(value).ok()?.parse().ok());
         let streams = operation.stream || body.streams();
@@ -82,7 +82,7 @@ impl Message {
             microseconds: 0,
         });
         if streams && length.is_some() {
-            edits.remove(CONTENT_LENGTH);
+            edits.remove(CONTENT_LENGTH.as_bytes());
         }
         Ok(if streams { Pass::On } else { Pass::Stop })
     }
@@ -124,7 +124,7 @@ impl Message {
             return Ok((Pass::Stop, None));
         }
         if !work.streams {
-            stream.set_header(headers, CONTENT_LENGTH, &work.out.len().to_string());
+            stream.set_header(headers, CONTENT_LENGTH.as_bytes(), work.out.len().to_string().as_bytes());
         }
         work.bytes_out += work.out.len() as u64;
         stream.replace(received, length, &work.out);
@@ -161,7 +161,7 @@ impl Message {
             work.bytes_out += work.out.len() as u64;
             if !work.streams {
                 // Of a message with trailers Envoy does not know the length.
-                stream.remove_header(headers, CONTENT_LENGTH);
+                stream.remove_header(headers, CONTENT_LENGTH.as_bytes());
             }
             if !stream.replace(buffered, 0, &work.out) {
                 return Err(work.stopped(Refusal::Unprotected));
@@ -216,7 +216,7 @@ fn filter_headers<'f>(
     head: &Head<'_>,
     edits: &mut Edits,
     subject: Option<&str>,
-    fate: impl Fn(&str, &[u8]) -> HeaderFate<'f>,
+    fate: impl Fn(&[u8], &[u8]) -> HeaderFate<'f>,
 ) -> Result<(), Refusal> {
     for (name, value) in head.iter() {
         let left = match fate(name, value) {
@@ -234,9 +234,9 @@ fn filter_headers<'f>(
                 protection.protect(value, subject)?
             }
         };
-        let is_as_it_was = left.as_bytes() == value && head.first(name).is_some_and(|(_, count)| count == 1);
-        if !is_as_it_was && !edits.extend(name, &left) {
-            edits.set(name, &left);
+        let is_alone = head.iter().filter(|header| header.0 == name).count() == 1;
+        if left.as_bytes() != value || !is_alone {
+            edits.extend(name, &left);
         }
     }
     Ok(())
@@ -251,7 +251,7 @@ impl Work {
     fn drop(&mut self, stream: &mut Stream<'_>, headers: HeaderKind) {
         self.out.clear();
         self.body = Body::dropped();
-        stream.remove_header(headers, CONTENT_TYPE);
+        stream.remove_header(headers, CONTENT_TYPE.as_bytes());
     }
 
     fn stopped(&self, refusal: Refusal) -> Stopped {

@@ -21,18 +21,13 @@ pub struct Relay {
 
 impl Relay {
     /// Begins where a response's head says that its sidecar wrote it; of the head, only what the document needs stays.
-    pub fn begin(stream: &mut Stream<'_>) -> Option<Self> {
-        let mut edits = Edits::default();
-        {
-            let head = Head::read(stream, HeaderKind::Response);
-            head.first(PEER_PROBLEM)?;
-            if head.first(CONTENT_TYPE) != Some((Problem::MEDIA_TYPE.as_bytes(), 1)) {
-                return None;
-            }
-            let needed = |name: &str| name.starts_with(':') || name == CONTENT_TYPE;
-            head.iter().filter(|(name, _)| !needed(name)).for_each(|(name, _)| edits.remove(name));
+    pub fn begin(head: &Head<'_>, edits: &mut Edits) -> Option<Self> {
+        head.first(PEER_PROBLEM)?;
+        if head.first(CONTENT_TYPE) != Some((Problem::MEDIA_TYPE.as_bytes(), 1)) {
+            return None;
         }
-        edits.apply(stream, HeaderKind::Response);
+        let needed = |name: &[u8]| name.starts_with(b":") || name == CONTENT_TYPE.as_bytes();
+        head.iter().filter(|(name, _)| !needed(name)).for_each(|(name, _)| edits.remove(name));
         Some(Self { held: Vec::new() })
     }
 
@@ -51,9 +46,9 @@ impl Relay {
             return Pass::Stop;
         }
         if passes.is_empty() {
-            stream.remove_header(HeaderKind::Response, CONTENT_TYPE);
+            stream.remove_header(HeaderKind::Response, CONTENT_TYPE.as_bytes());
         }
-        stream.set_header(HeaderKind::Response, "content-length", &passes.len().to_string());
+        stream.set_header(HeaderKind::Response, b"content-length", passes.len().to_string().as_bytes());
         Pass::On
     }
 }

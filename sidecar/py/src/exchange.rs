@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lawflow_core::{Admitted, Direction, Operation, Policy, Problem, Refusal, SubjectPlace, filter_form};
+use lawflow_core::{Admitted, Direction, Policy, Refusal};
 use pyo3::prelude::*;
 
 use crate::error::{guarded, refused};
@@ -24,35 +24,28 @@ pub struct Exchange {
 
 impl Exchange {
     pub fn new(policy: Arc<Policy>, admitted: Admitted, path: String, head: Head) -> Self {
-        let subject = match &admitted.operation.subject {
-            SubjectPlace::Header(name) => head.first(name).map(str::to_owned),
-            _ => admitted.subject.clone(),
-        };
-        Self { policy, admitted, path, head, subject: Arc::new(Mutex::new(subject)) }
+        let subject = Arc::new(Mutex::new(admitted.subject.clone()));
+        Self { policy, admitted, path, head, subject }
     }
 
     fn refused(&self, py: Python<'_>, refusal: Refusal, direction: Direction) -> PyErr {
-        let problem = Problem::refused(refusal, direction, &self.admitted.operation.name, &self.admitted.flow.name);
-        refused(py, &problem, &self.policy.enforced_by, 0)
+        refused(py, &self.admitted.refused(refusal, direction), &self.policy.enforced_by, 0)
     }
 
     /// The path with the declared part of its query; the data subject is noted where that names it.
-    fn filtered_path(&self, operation: &Operation) -> Result<String, Refusal> {
-        let (Some(payload), Some((before, query))) = (&operation.request, self.path.split_once('?')) else {
-            return Ok(self.path.clone());
-        };
-        let mut subject = self.subject.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut filtered = Vec::new();
-        let found = filter_form(&payload.query, subject.as_deref(), query.as_bytes(), &mut filtered)?;
-        *subject = found.or(subject.take());
-        let filtered = String::from_utf8(filtered).map_err(|_| Refusal::Encoding)?;
-        Ok(if filtered.is_empty() { before.to_owned() } else { format!("{before}?{filtered}") })
+    fn filtered_path(&self) -> Result<String, Refusal> {
+        let mut admitted = self.admitted.clone();
+        let filtered = admitted.filter_path(self.path.as_bytes())?;
+        if filtered.is_some() {
+            *self.subject.lock().unwrap_or_else(PoisonError::into_inner) = admitted.subject;
+        }
+        Ok(filtered.unwrap_or_else(|| self.path.clone()))
     }
 
     fn message(&self, direction: Direction, head: Head, status: &str, has_body: bool) -> Result<Message, Refusal> {
         let operation = &self.admitted.operation;
         let path = match direction {
-            Direction::Request => Some(self.filtered_path(operation)?),
+            Direction::Request => Some(self.filtered_path()?),
             Direction::Response => None,
         };
         let mut made = Message::new(

@@ -1,6 +1,6 @@
 //! The head of a message: its headers, of which the declared pass.
 
-use lawflow_core::{Direction, HeaderFate, HeaderRules, Refusal};
+use lawflow_core::{Direction, HeaderFate, HeaderRules, Refusal, Values};
 
 /// A name and a value.
 pub type Pair = (String, String);
@@ -22,19 +22,11 @@ impl Head {
         Self { headers, ..Self::default() }
     }
 
-    /// The first value of a name.
-    pub fn first(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|header| header.0 == name).map(|header| &*header.1)
-    }
-
-    /// The value of a name: of one that stands twice nobody knows which is meant, so it means nothing that is declared.
-    pub fn only(&self, name: &str) -> Option<&str> {
-        let first = self.first(name)?;
-        Some(if self.is_repeated(name) { "" } else { first })
-    }
-
-    pub fn is_repeated(&self, name: &str) -> bool {
-        self.headers.iter().filter(|header| header.0 == name).count() > 1
+    /// The first value of a name, and how many there are.
+    pub fn values(&self, name: &str) -> Values<'_> {
+        let mut values = self.headers.iter().filter(|header| header.0 == name);
+        let first = values.next()?.1.as_bytes();
+        Some((first, 1 + values.count()))
     }
 
     pub fn set(&mut self, name: &str, value: &str) {
@@ -65,7 +57,7 @@ impl Head {
     pub fn filter(&mut self, rules: &HeaderRules, direction: Direction, subject: Option<&str>) -> Result<(), Refusal> {
         let mut passing: Vec<Pair> = Vec::new();
         for (name, value) in std::mem::take(&mut self.headers) {
-            match rules.fate(direction, &name, value.as_bytes()) {
+            match rules.fate(direction, name.as_bytes(), value.as_bytes()) {
                 HeaderFate::Passes => passing.push((name, value)),
                 HeaderFate::Becomes(left) => passing.push((name, left)),
                 HeaderFate::Refused(refusal) => return Err(refusal),

@@ -90,15 +90,13 @@ impl Message {
 
     fn body(&self, payload: &Payload, status: &str, subject: Option<&str>) -> Result<Body, Refusal> {
         // Receivers differ in which of several they believe.
-        if self.head.is_repeated(CONTENT_TYPE) {
-            return Err(Refusal::ContentType);
-        }
-        if self.head.is_repeated(CONTENT_ENCODING) {
-            return Err(Refusal::ContentEncoding);
-        }
+        let only = |name, refusal| match self.head.values(name) {
+            Some((_, count)) if count > 1 => Err(refusal),
+            found => Ok(found.map(|(value, _)| value)),
+        };
         let head = BodyHead {
-            content_type: self.head.first(CONTENT_TYPE).map(str::as_bytes),
-            content_encoding: self.head.first(CONTENT_ENCODING).map(str::as_bytes),
+            content_type: only(CONTENT_TYPE, Refusal::ContentType)?,
+            content_encoding: only(CONTENT_ENCODING, Refusal::ContentEncoding)?,
             subject,
         };
         self.operation.body(payload, &self.policy, status.as_bytes(), &head)

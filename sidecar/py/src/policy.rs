@@ -2,17 +2,12 @@
 
 use std::sync::Arc;
 
-use lawflow_core::RequestHead;
+use lawflow_core::{Direction, FLOW, PURPOSE, RequestHead, meant};
 use pyo3::prelude::*;
 
 use crate::error::{PolicyError, guarded, refused};
 use crate::exchange::Exchange;
 use crate::head::{Head, Pair};
-
-/// Says what a request is for.
-const PURPOSE: &str = "lawflow-purpose";
-/// Says which flow the source's sidecar found a request in.
-const FLOW: &str = "lawflow-flow";
 
 /// What may pass at one port.
 #[pyclass(frozen, module = "lawflow.native.minimizer")]
@@ -61,23 +56,23 @@ impl Policy {
             let request = RequestHead {
                 method,
                 path,
-                purpose: head.only(PURPOSE),
-                flow: if is_source { None } else { head.only(FLOW) },
+                purpose: meant(head.values(PURPOSE)),
+                flow: if is_source { None } else { meant(head.values(FLOW)) },
                 peer: if is_source { None } else { peer },
             };
-            let admitted = match self.policy.admit(&request, now) {
+            let mut admitted = match self.policy.admit(&request, now) {
                 Ok(admitted) => admitted,
                 Err(problem) => return Err(refused(py, &problem, &self.policy.enforced_by, 0)),
             };
-            if admitted.purpose.is_empty() {
-                head.headers.retain(|header| header.0 != PURPOSE);
-            } else {
-                head.set(PURPOSE, &admitted.purpose);
+            if let Err(refusal) = admitted.note_subject(|name| head.values(name)) {
+                let problem = admitted.refused(refusal, Direction::Request);
+                return Err(refused(py, &problem, &self.policy.enforced_by, 0));
             }
-            if is_source && self.policy.has_several_flows() {
-                head.set(FLOW, &admitted.flow.name);
-            } else {
-                head.headers.retain(|header| header.0 != FLOW);
+            for (name, value) in self.policy.tells(&admitted) {
+                match value {
+                    Some(value) => head.set(name, value),
+                    None => head.headers.retain(|header| header.0 != name),
+                }
             }
             Ok(Exchange::new(Arc::clone(&self.policy), admitted, path.to_owned(), head))
         })

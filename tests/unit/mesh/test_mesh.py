@@ -48,16 +48,33 @@ def test_a_flow_without_operations_lets_nothing_through() -> None:
 def test_no_app_can_claim_that_a_request_was_not_reached_so_that_it_is_repeated() -> None:
     for sidecar in resources_of([flow()]).values():
         for route in sidecar[ROUTE].values():
-            assert route["response_headers_to_remove"] == [UNREACHED]
+            assert UNREACHED in route["response_headers_to_remove"]
 
 
 def test_flows_that_disagree_on_a_port_are_closed_but_the_first() -> None:
     rendered = resources_of([flow(), flow("z-to-billing", "z", serviceAccountName="other")])
     assert "z-to-billing" in json.dumps(rendered["shop/z"][ROUTE])
-    policies = rendered["shop/billing"][ROUTE]["inbound/shop/billing:8080"]["virtual_hosts"][0]
-    assert list(policies["typed_per_filter_config"]["envoy.filters.http.rbac"]["rbac"]["rules"]["policies"]) == [
-        "shop/orders-to-billing"
-    ]
+    secret = rendered["shop/billing"][SECRET]["inbound/shop/billing:8080"]
+    (matcher,) = secret["validation_context"]["match_typed_subject_alt_names"]
+    assert matcher["matcher"]["exact"].endswith("/ns/shop/sa/orders")
+
+
+def test_a_port_whose_flows_are_all_open_leaves_the_callers_to_the_handshake() -> None:
+    rendered = resources_of([flow()])
+    name = "inbound/shop/billing:8080"
+    (host,) = rendered["shop/billing"][ROUTE][name]["virtual_hosts"]
+    assert host["typed_per_filter_config"]["envoy.filters.http.rbac"]["disabled"] is True
+    (matcher,) = rendered["shop/billing"][SECRET][name]["validation_context"]["match_typed_subject_alt_names"]
+    assert matcher["matcher"]["exact"].endswith("/ns/shop/sa/orders")
+
+
+def test_a_port_with_a_closed_flow_denies_its_source_on_connections_that_are_open() -> None:
+    closed = flow("crm-to-billing", "crm")
+    closed["spec"]["operations"] = []
+    rendered = resources_of([flow(), closed])
+    (host,) = rendered["shop/billing"][ROUTE]["inbound/shop/billing:8080"]["virtual_hosts"]
+    policies = host["typed_per_filter_config"]["envoy.filters.http.rbac"]["rbac"]["rules"]["policies"]
+    assert list(policies) == ["shop/orders-to-billing"]
 
 
 def test_every_tls_socket_asks_for_1_3_and_a_named_peer() -> None:

@@ -26,8 +26,6 @@ pub struct Container {
     pub fate: Fate,
     /// Whether anything inside was let through, so that a comma must come first.
     pub has_output: bool,
-    /// Names that have come.
-    pub names: usize,
     /// Declared members that have come, a bit each.
     seen: u64,
     /// Hashes of all other names that pass and have come. In a box, since most containers have none.
@@ -37,7 +35,7 @@ pub struct Container {
 
 impl Container {
     pub fn new(is_object: bool, fate: Fate) -> Self {
-        Self { is_object, fate, has_output: false, names: 0, seen: 0, seen_names: None }
+        Self { is_object, fate, has_output: false, seen: 0, seen_names: None }
     }
 
     /// Notes a name that may pass; `place` is that among the declared members. Fails where it has come before, or where
@@ -52,6 +50,11 @@ impl Container {
             self.seen |= bit;
             return Ok(());
         }
+        self.note_name(name, hasher, most)
+    }
+
+    #[inline(never)]
+    fn note_name(&mut self, name: &[u8], hasher: &RandomState, most: usize) -> Result<(), Refusal> {
         let seen = self.seen_names.get_or_insert_default();
         if !seen.insert(hasher.hash_one(name)) {
             return Err(Refusal::DuplicateName);

@@ -20,7 +20,6 @@ use std::hash::RandomState;
 use std::sync::Arc;
 
 use super::container::{Container, Fate};
-use super::guess::Guesses;
 use super::limits::Limits;
 use super::number::Number;
 use super::place::{Expected, Here};
@@ -29,6 +28,11 @@ use super::selection::{Member, NodeId, Selection};
 use super::string::{Escape, quoted, text, unescaped};
 use super::utf8::Utf8;
 use crate::Refusal;
+
+mod members;
+
+/// Room for containers within containers, as deep as most documents go.
+const MOST_DEPTHS: usize = 8;
 
 /// Applies a [`Selection`] to one JSON document.
 #[derive(Debug)]
@@ -49,7 +53,6 @@ pub struct JsonFilter {
     held: Vec<u8>,
     /// Who the data subject is, once that was read.
     subject: Option<Box<str>>,
-    guesses: Guesses,
     utf8: Utf8,
     hasher: RandomState,
 }
@@ -62,14 +65,13 @@ impl JsonFilter {
             selection,
             limits,
             expected: Expected::Value { or_end: false },
-            containers: Vec::new(),
+            containers: Vec::with_capacity(MOST_DEPTHS),
             child: Some(Selection::ROOT),
             name: Vec::new(),
             in_run: false,
             watching: None,
             held: Vec::new(),
             subject: None,
-            guesses: Guesses::default(),
             utf8: Utf8::default(),
             hasher: RandomState::new(),
         }
@@ -90,7 +92,7 @@ impl JsonFilter {
                 Expected::InName(escape) => self.inside_name(escape, at, &mut here)?,
                 Expected::Number(number) => self.number(number, at, &mut here)?,
                 Expected::Literal(rest) => self.literal(rest, at, &mut here)?,
-                Expected::Name { .. } if chunk[at] == b'"' => self.member(at, &mut here)?,
+                Expected::Name { .. } if chunk[at] == b'"' => self.members(at, &mut here)?,
                 _ => self.structure(at, &mut here)?,
             };
         }
@@ -275,12 +277,13 @@ impl JsonFilter {
             },
         };
         let Some(id) = child else { return Fate::Dropped };
+        if !is_container {
+            return self.selection.single(id);
+        }
         let node = self.selection.node(id);
-        if !is_container && node.watched {
-            Fate::Watched(id)
-        } else if node.subtree || (!is_container && node.leaf) {
+        if node.subtree {
             Fate::Passes
-        } else if is_container && node.is_inner() {
+        } else if node.is_inner() {
             Fate::Filtered(id)
         } else {
             Fate::Dropped
@@ -389,10 +392,7 @@ impl JsonFilter {
             Fate::Dropped | Fate::Watched(_) => return Ok(()),
             Fate::Passes => Member::STARRED,
             Fate::Filtered(id) => {
-                container.names += 1;
-                let Some(member) = self.guesses.member(&self.selection, id, container.names, name) else {
-                    return Ok(());
-                };
+                let Some(member) = self.selection.member(id, name) else { return Ok(()) };
                 self.child = Some(member.id);
                 member.place
             }

@@ -4,7 +4,6 @@ pub mod body;
 mod coding;
 mod container;
 pub mod form;
-mod guess;
 pub mod json;
 pub mod limits;
 pub mod lines;

@@ -83,7 +83,8 @@ impl Names {
 
     /// Place of a name and the node that it leads to.
     #[inline]
-    pub fn get(&self, name: &[u8], outline: Outline) -> Option<(u32, NodeId)> {
+    pub fn get(&self, name: &[u8]) -> Option<(u32, NodeId)> {
+        let outline = Outline::of(name);
         let mut slot = outline.slot(self.table.len());
         loop {
             let place = self.table[slot].checked_sub(1)?;
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     fn get(names: &Names, name: &[u8]) -> Option<(u32, NodeId)> {
-        names.get(name, Outline::of(name))
+        names.get(name)
     }
 
     #[test]

@@ -20,16 +20,21 @@ pub fn plain_text(bytes: &[u8]) -> usize {
             return number * BLOCK + special;
         }
     }
-    let (words, rest) = rest.as_chunks::<8>();
-    let mut at = blocks.len() * BLOCK;
-    for word in words {
+    blocks.len() * BLOCK + plain_end(rest)
+}
+
+/// The same for the last bytes of a chunk, which fill no block.
+#[cold]
+#[inline(never)]
+fn plain_end(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
         let special = special_bytes(u64::from_le_bytes(*word));
         if special != 0 {
-            return at + (special.trailing_zeros() / 8) as usize;
+            return number * 8 + (special.trailing_zeros() / 8) as usize;
         }
-        at += 8;
     }
-    at + rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20).unwrap_or(rest.len())
+    words.len() * 8 + rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20).unwrap_or(rest.len())
 }
 
 const BLOCK: usize = 16;

@@ -8,7 +8,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::names::{Names, Outline};
+use super::container::Fate;
+use super::names::Names;
 use crate::Protection;
 
 /// A node of the tree, by its place in [`Selection::nodes`].
@@ -20,10 +21,14 @@ pub(crate) struct Member {
     pub(crate) id: NodeId,
     /// [`Member::STARRED`] where a star let it in.
     pub(crate) place: u32,
+    /// What becomes of a single value there.
+    pub(crate) single: Fate,
 }
 
 impl Member {
     pub(crate) const STARRED: u32 = u32::MAX;
+    /// A member of a container that passes whole: no node leads there.
+    pub(crate) const PASSES: Self = Self { id: NodeId::MAX, place: Self::STARRED, single: Fate::Passes };
 }
 
 /// What is to be done with the value that a pointer names.
@@ -171,18 +176,29 @@ impl Selection {
     /// What may pass under a name of an object.
     #[inline]
     pub(crate) fn member(&self, id: NodeId, name: &[u8]) -> Option<Member> {
-        self.outlined_member(id, name, Outline::of(name))
-    }
-
-    /// The same for a name whose outline is known.
-    #[inline]
-    pub(crate) fn outlined_member(&self, id: NodeId, name: &[u8], outline: Outline) -> Option<Member> {
         let node = self.node(id);
-        match node.members.get(name, outline) {
+        match node.members.get(name) {
             // What is dropped by name is as good as undeclared: it may stand twice, for one.
             Some((_, id)) if self.node(id).is_barren() => None,
-            Some((place, id)) => Some(Member { id, place }),
-            None => node.star.map(|id| Member { id, place: Member::STARRED }),
+            Some((place, id)) => Some(self.led_to(id, place)),
+            None => node.star.map(|id| self.led_to(id, Member::STARRED)),
+        }
+    }
+
+    fn led_to(&self, id: NodeId, place: u32) -> Member {
+        Member { id, place, single: self.single(id) }
+    }
+
+    /// What becomes of a single value at a node.
+    #[inline]
+    pub(crate) fn single(&self, id: NodeId) -> Fate {
+        let node = self.node(id);
+        if node.watched {
+            Fate::Watched(id)
+        } else if node.leaf || node.subtree {
+            Fate::Passes
+        } else {
+            Fate::Dropped
         }
     }
 

@@ -52,6 +52,20 @@ pub fn text(mut escape: Escape, chunk: &[u8], mut at: usize) -> Result<(Option<E
     }
 }
 
+/// Where a string ends, behind its closing quote, of which the inside begins at `at`; `None` where it does not end in the
+/// chunk, is wrong, or holds an escape of more than two bytes.
+#[inline]
+pub fn whole(chunk: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += plain_text(chunk.get(at..)?);
+        match chunk.get(at..at + 2)? {
+            [b'"', _] => return Some(at + 1),
+            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'] => at += 2,
+            _ => return None,
+        }
+    }
+}
+
 /// What a unit of UTF-16 means after the one before it.
 fn character(unit: u16, high: Option<u16>) -> Result<Escape, Refusal> {
     match (unit, high) {

@@ -39,13 +39,12 @@ impl HeaderRules {
 
     /// What becomes of a header, whose name is in lower case as HTTP/2 has it.
     #[must_use]
-    pub fn fate(&self, direction: Direction, name: &str, value: &[u8]) -> HeaderFate<'_> {
-        if name.starts_with(':') {
+    pub fn fate(&self, direction: Direction, name: &[u8], value: &[u8]) -> HeaderFate<'_> {
+        if name.starts_with(b":") || (self.declared.is_empty() && technical::is_common(name, value)) {
             return HeaderFate::Passes;
         }
-        if self.declared.is_empty() && technical::is_common(name, value) {
-            return HeaderFate::Passes;
-        }
+        // No other text names a header (RFC 9110, section 5.1).
+        let Ok(name) = std::str::from_utf8(name) else { return HeaderFate::Dropped };
         self.declared(name).unwrap_or_else(|| match technical::value(direction, name, value) {
             Some(left) => HeaderFate::Becomes(left),
             // Without it a change would be made that was meant for another state (RFC 9110, section 13.1.1).
@@ -56,9 +55,9 @@ impl HeaderRules {
 
     /// What becomes of a trailer. Undeclared, only what says how a call of gRPC went passes.
     #[must_use]
-    pub fn trailer_fate(&self, direction: Direction, name: &str, value: &[u8]) -> HeaderFate<'_> {
-        self.declared(name).unwrap_or_else(|| match direction {
-            Direction::Response if name == "grpc-status" => self.fate(direction, name, value),
+    pub fn trailer_fate(&self, direction: Direction, name: &[u8], value: &[u8]) -> HeaderFate<'_> {
+        self.declared(std::str::from_utf8(name).unwrap_or_default()).unwrap_or_else(|| match direction {
+            Direction::Response if name == b"grpc-status" => self.fate(direction, name, value),
             _ => HeaderFate::Dropped,
         })
     }
@@ -79,7 +78,7 @@ mod tests {
     #[test]
     fn what_http_needs_passes_and_what_traces_people_does_not() {
         let rules = HeaderRules::new([("X-Order".to_owned(), Treatment::PASS)]);
-        let dropped = |direction, name| matches!(rules.fate(direction, name, b"1"), HeaderFate::Dropped);
+        let dropped = |direction, name| matches!(rules.fate(direction, str::as_bytes(name), b"1"), HeaderFate::Dropped);
         for name in [":path", "content-length", "max-forwards", "x-order"] {
             assert!(!dropped(Direction::Request, name), "{name}");
         }
@@ -95,7 +94,7 @@ mod tests {
     #[test]
     fn a_technical_header_passes_in_its_own_vocabulary() {
         let rules = HeaderRules::new([]);
-        let fate = |value| rules.fate(Direction::Request, "content-type", value);
+        let fate = |value| rules.fate(Direction::Request, b"content-type", value);
         assert!(matches!(fate(b"application/json"), HeaderFate::Passes));
         assert!(matches!(fate(b"application/json; a=jane"), HeaderFate::Becomes(left) if left == "application/json"));
         assert!(matches!(fate(b"jane/jane"), HeaderFate::Dropped));
@@ -104,19 +103,19 @@ mod tests {
     #[test]
     fn a_declared_header_passes_whatever_its_value_is() {
         let rules = HeaderRules::new([("Content-Type".to_owned(), Treatment::PASS)]);
-        assert!(matches!(rules.fate(Direction::Request, "content-type", b"a/b; c=d"), HeaderFate::Passes));
+        assert!(matches!(rules.fate(Direction::Request, b"content-type", b"a/b; c=d"), HeaderFate::Passes));
     }
 
     #[test]
     fn what_is_declared_to_be_dropped_is() {
         let rules = HeaderRules::new([("Accept".to_owned(), Treatment::default())]);
-        assert!(matches!(rules.fate(Direction::Request, "accept", b"*/*"), HeaderFate::Dropped));
+        assert!(matches!(rules.fate(Direction::Request, b"accept", b"*/*"), HeaderFate::Dropped));
     }
 
     #[test]
     fn a_condition_is_not_lost_unnoticed() {
         let rules = HeaderRules::new([]);
-        let fate = |name, value| rules.fate(Direction::Request, name, value);
+        let fate = |name, value| rules.fate(Direction::Request, str::as_bytes(name), value);
         assert!(matches!(fate("if-match", b"\"1\""), HeaderFate::Refused(Refusal::Precondition)));
         assert!(matches!(fate("if-match", b"*"), HeaderFate::Becomes(_)));
         assert!(matches!(fate("if-none-match", b"\"1\""), HeaderFate::Dropped));
@@ -125,7 +124,8 @@ mod tests {
     #[test]
     fn of_trailers_only_the_outcome_passes_undeclared() {
         let rules = HeaderRules::new([("X-Order".to_owned(), Treatment::PASS)]);
-        let passes = |direction, name| !matches!(rules.trailer_fate(direction, name, b"1"), HeaderFate::Dropped);
+        let passes =
+            |direction, name| !matches!(rules.trailer_fate(direction, str::as_bytes(name), b"1"), HeaderFate::Dropped);
         assert!(passes(Direction::Response, "grpc-status") && passes(Direction::Response, "x-order"));
         for name in ["accept", "content-length", "lawflow-purpose", "grpc-status"] {
             assert!(!passes(Direction::Request, name), "{name}");

@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod document;
+pub mod head;
 pub mod headers;
 pub mod operation;
 pub mod problem;
@@ -12,6 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use descriptors::Descriptors;
+use head::RequestHead;
 use operation::Operation;
 use problem::Problem;
 
@@ -73,21 +75,6 @@ pub struct Flow {
     closed: Box<str>,
     not_after: u64,
     operations: Vec<Arc<Operation>>,
-}
-
-/// The head of a request, as far as it decides which operation it is.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestHead<'h> {
-    /// The method.
-    pub method: &'h str,
-    /// The path in its normal form, with its query.
-    pub path: &'h str,
-    /// What the caller says the request is for: the header `lawflow-purpose`.
-    pub purpose: Option<&'h str>,
-    /// The flow that the caller's sidecar found it in: the header `lawflow-flow`.
-    pub flow: Option<&'h str>,
-    /// SPIFFE id in the certificate of the caller.
-    pub peer: Option<&'h str>,
 }
 
 /// A request that a flow lets through.

@@ -107,6 +107,12 @@ unsafe extern "C" {
         kind: HeaderKind,
         headers: *mut Header,
     ) -> bool;
+    pub fn envoy_dynamic_module_callback_http_add_header(
+        filter: FilterPointer,
+        kind: HeaderKind,
+        name: Buffer,
+        value: Buffer,
+    ) -> bool;
     pub fn envoy_dynamic_module_callback_http_set_header(
         filter: FilterPointer,
         kind: HeaderKind,

@@ -37,13 +37,21 @@ impl Stream<'_> {
     }
 
     /// Sets a header to one value.
-    pub fn set_header(&mut self, kind: HeaderKind, name: &str, value: &str) {
-        self.change_header(kind, name.as_bytes(), Buffer::of(value.as_bytes()));
+    pub fn set_header(&mut self, kind: HeaderKind, name: &[u8], value: &[u8]) {
+        self.change_header(kind, name, Buffer::of(value));
+    }
+
+    /// Adds a value to a header, which may have none yet.
+    pub fn add_header(&mut self, kind: HeaderKind, name: &[u8], value: &[u8]) {
+        // SAFETY: Envoy copies name and value.
+        unsafe {
+            raw::envoy_dynamic_module_callback_http_add_header(self.filter, kind, Buffer::of(name), Buffer::of(value));
+        }
     }
 
     /// Removes a header, with all its values.
-    pub fn remove_header(&mut self, kind: HeaderKind, name: &str) {
-        self.change_header(kind, name.as_bytes(), Buffer::EMPTY);
+    pub fn remove_header(&mut self, kind: HeaderKind, name: &[u8]) {
+        self.change_header(kind, name, Buffer::EMPTY);
     }
 
     fn change_header(&mut self, kind: HeaderKind, name: &[u8], value: Buffer) {
