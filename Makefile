@@ -88,7 +88,7 @@ cluster-down: .venv/installed ## end it, and remove every trace
 	@$(BIN)/python -m tests.support.node down
 
 e2e: .venv/installed tools $(MODULE) $(MINIMIZER) ## the end-to-end tests on a node of their own; needs Linux and root
-	$(BIN)/pytest -m e2e
+	$(BIN)/pytest -m 'e2e and not soak'
 
 images: .venv/installed $(MODULE) $(MINIMIZER) ## both images as OCI archives in dist/images, without a container engine
 	@$(BIN)/python -m tests.support.node.images dist/images
