@@ -5,13 +5,24 @@ import urllib.request
 
 import pytest
 from tests.e2e.conftest import APP_IMAGE, PORT
-from tests.e2e.lifecycle.market import ANSWERED, PEER, Market, account, charging, flow, has_sidecar, service, workload
+from tests.e2e.lifecycle.market import (
+    ANSWERED,
+    PEER,
+    Market,
+    Object,
+    account,
+    charging,
+    flow,
+    has_sidecar,
+    service,
+    workload,
+)
 from tests.support import chart
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-KINDS_OF_PROBES = {
+KINDS_OF_PROBES: dict[str, Object] = {
     "http": {"httpGet": {"port": PORT, "path": "/"}},
     "tcp": {"tcpSocket": {"port": PORT}},
     "exec": {"exec": {"command": [*PEER, "call", "GET", f"http://127.0.0.1:{PORT}/"]}},
@@ -43,7 +54,7 @@ def test_probes_of_an_app_reach_it_on_its_own_port(market: Market) -> None:
     for kind, probe in KINDS_OF_PROBES.items():
         often = probe | {"periodSeconds": 1, "timeoutSeconds": 5}
         arguments = ("grpc" if kind == "grpc" else "serve", str(PORT))
-        probes = dict.fromkeys(("startupProbe", "readinessProbe", "livenessProbe"), often)
+        probes: Object = dict.fromkeys(("startupProbe", "readinessProbe", "livenessProbe"), often)
         found.append(workload(market.namespace, f"probed-{kind}", *arguments, run_as="probed", **probes))
     market.apply(account(market.namespace, "probed"), *found)
     market.rolled_out(*(f"deployment/probed-{kind}" for kind in KINDS_OF_PROBES))
@@ -95,7 +106,7 @@ def test_an_app_that_starts_before_everything_else_makes_its_very_first_request(
         market.namespace, "first", *charging(market.namespace, "server"), run_as="client",
         command=["/usr/bin/python3", "-c", IMPATIENT],
     )  # fmt: skip
-    before = {"name": "before", "image": APP_IMAGE, "imagePullPolicy": "Never"}
+    before: Object = {"name": "before", "image": APP_IMAGE, "imagePullPolicy": "Never"}
     container = first["spec"]["template"]["spec"]["containers"][0]
     before |= {"securityContext": container["securityContext"], "args": ["call", *charging(market.namespace, "server")]}
     first["spec"]["template"]["spec"]["initContainers"] = [before]
