@@ -2,7 +2,7 @@
 
 import copy
 import json
-import time
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +22,8 @@ Object = dict[str, Any]
 
 PEER = ("/usr/bin/python3", "/app/peer.py")
 CHARGE = {"customer": {"id": "c-17"}, "amount": 12}
+ANSWERED = re.compile(r'"status": 200,.*URI=spiffe://cluster\.local/ns/market/sa/client')
+"""What a client prints whose request came through both sidecars."""
 SECONDS_OF_GRACE = 3
 """How long an app goes on serving when it is to end: every sidecar has heard by then that it takes no more calls."""
 REQUESTS_TO_JUDGE_BY = 40
@@ -204,7 +206,3 @@ def has_sidecar(pod: Object) -> bool:
 
 def _statuses(pod: Object) -> list[Object]:
     return [*pod["status"].get("initContainerStatuses", ()), *pod["status"]["containerStatuses"]]
-
-
-def passed(began: float) -> str:
-    return f"{time.monotonic() - began:.1f} s"

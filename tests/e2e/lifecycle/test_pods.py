@@ -4,8 +4,19 @@ import re
 import urllib.request
 
 import pytest
-from tests.e2e.conftest import APP_IMAGE, PORT, Object
-from tests.e2e.lifecycle.market import PEER, Market, account, charging, flow, has_sidecar, service, workload
+from tests.e2e.conftest import APP_IMAGE, PORT
+from tests.e2e.lifecycle.market import (
+    ANSWERED,
+    PEER,
+    Market,
+    Object,
+    account,
+    charging,
+    flow,
+    has_sidecar,
+    service,
+    workload,
+)
 from tests.support import chart
 from tests.support.waiting import eventually
 
@@ -87,7 +98,7 @@ def test_an_app_still_makes_requests_while_it_is_ended(market: Market) -> None:
         assert following.stdout is not None
         assert following.stdout.readline() == "waiting\n"
         market.kubectl("delete", "deployment/parting", "--wait=false")
-        assert '"status": 200' in following.stdout.readline()
+        assert ANSWERED.search(following.stdout.readline())
 
 
 def test_an_app_that_starts_before_everything_else_makes_its_very_first_request(market: Market) -> None:
@@ -103,7 +114,7 @@ def test_an_app_that_starts_before_everything_else_makes_its_very_first_request(
     market.rolled_out("deployment/first")
     for each in ("before", "app"):
         logs = ["logs", "deployment/first", f"--container={each}"]
-        assert '"status": 200' in eventually(lambda: market.kubectl(*logs), "an answer")  # noqa: B023
+        assert ANSWERED.search(eventually(lambda: market.kubectl(*logs), "an answer"))  # noqa: B023
     market.kubectl("delete", "deployment/first", "--wait=false")
 
 
@@ -121,7 +132,9 @@ def test_an_app_that_listens_on_the_pods_address_alone_is_reached(market: Market
     market.apply(workload(namespace, "asker", "wait"))
     market.rolled_out("deployment/asker")
     market.ready("asker-to-picky")
-    assert market.call("deploy/asker", *charging(namespace, "picky"))["status"] == 200
+    answer = market.call("deploy/asker", *charging(namespace, "picky"))
+    assert answer["status"] == 200
+    assert "spiffe://cluster.local/ns/market/sa/asker" in answer["document"]["caller"]
 
 
 def test_metrics_of_every_component_are_scraped_where_its_annotations_say(market: Market) -> None:
