@@ -1,6 +1,7 @@
 """A clock that is wrong closes more than it should, never less, and harms nobody whose clock is right."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,28 +32,29 @@ def test_a_signers_clock_that_is_ahead_harms_no_running_flow(drilled: Drilled, t
     shop = drilled.shop
     wrong_clocks.operator(tmp_path / "operator.tar")
     drilled.cluster.load(tmp_path / "operator.tar")
-    wrong = wrong_clocks.environment(600)
     with drilled.unharmed():
         try:
-            _run_controller(drilled, wrong_clocks.OPERATOR, *(f"{name}={value}" for name, value in wrong.items()))
+            _run_controller(drilled, wrong_clocks.OPERATOR, wrong_clocks.environment(600))
             shop.start("late")
             eventually(lambda: shop.pods("late"), "a pod, admitted", SECONDS)
             eventually(lambda: "notBefore" in _complaints(drilled), "the API server's refusal", SECONDS)
             assert not shop.running("late")
         finally:
             with drilled.healing("the signer's clock was set right"):
-                _run_controller(drilled, __version__, *(f"{name}-" for name in wrong))
+                _run_controller(drilled, __version__)
                 eventually(lambda: shop.running("late"), "the pod that waited, Ready", SECONDS)
     shop.end("late")
 
 
-def _run_controller(drilled: Drilled, tag: str, *environment: str) -> None:
-    """Exchanges the controller; returns when the pods before it are gone, one of which may lead until then."""
+def _run_controller(drilled: Drilled, tag: str, environment: Mapping[str, str] | None = None) -> None:
+    """Exchanges the controller in one step; returns when the pods before are gone, one of which may lead until then."""
     selector = "--selector=app.kubernetes.io/component=controller"
     before = drilled.lawflow("get", "pods", selector, "--output=name").split()
+    env = environment and [{"name": name, "value": value} for name, value in environment.items()]
+    container = {"name": "controller", "image": f"lawflow/operator:{tag}", "env": env}
+    patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
     controller, patience = "deployment/lawflow-controller", f"--timeout={SECONDS:.0f}s"
-    drilled.lawflow("set", "image", controller, f"controller=lawflow/operator:{tag}")
-    drilled.lawflow("set", "env", controller, *environment)
+    drilled.lawflow("patch", controller, f"--patch={json.dumps(patch)}")
     drilled.lawflow("rollout", "status", controller, patience)
     drilled.lawflow("wait", "--for=delete", *before, patience)
 
