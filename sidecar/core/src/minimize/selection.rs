@@ -178,9 +178,7 @@ impl Selection {
     pub(crate) fn member(&self, id: NodeId, name: &[u8]) -> Option<Member> {
         let node = self.node(id);
         match node.members.get(name) {
-            // What is dropped by name is as good as undeclared: it may stand twice, for one.
-            Some((_, id)) if self.node(id).is_barren() => None,
-            Some((place, id)) => Some(self.led_to(id, place)),
+            Some(entry) => entry.member,
             None => node.star.map(|id| self.led_to(id, Member::STARRED)),
         }
     }
@@ -231,8 +229,13 @@ impl Selection {
             is_subject: sketch.is_subject,
             ..Node::default()
         });
-        let members: Vec<_> =
-            sketch.members.iter().map(|(name, below)| (name.clone().into_boxed_slice(), self.place(below))).collect();
+        let members = sketch.members.iter().zip(0..).map(|((name, below), place)| {
+            let id = self.place(below);
+            // What is dropped by name is as good as undeclared: it may stand twice, for one.
+            let member = (!self.node(id).is_barren()).then(|| self.led_to(id, place));
+            (name.clone().into_boxed_slice(), member)
+        });
+        let members = members.collect();
         let star = sketch.star.as_deref().map(|below| self.place(below));
         self.nodes[id].members = Names::new(members);
         self.nodes[id].star = star;
