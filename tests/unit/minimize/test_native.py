@@ -138,6 +138,15 @@ def test_the_subject_that_a_request_body_names_counts_for_the_response() -> None
     assert key_id(b"anna") != key_id(b"bert")
 
 
+def test_a_header_that_names_the_subject_twice_is_refused() -> None:
+    text = policy(subject={"in": "header", "name": "X-Patient"})
+    assert admitted(text, headers=[("x-patient", "anna")]).operation == "pay"
+    with pytest.raises(RefusedError) as told:
+        admitted(text, headers=[("x-patient", "anna"), ("X-Patient", "bert")])
+    assert (told.value.rule, told.value.status) == ("duplicate-name", 422)
+    assert b"anna" not in told.value.document
+
+
 def test_a_compressed_body_leaves_as_what_it_is() -> None:
     text = policy(request={"fields": [{"pointer": "/a"}]})
     message = admitted(text, headers=[*JSON, ("content-encoding", "gzip")]).request()

@@ -23,13 +23,15 @@ use super::container::{Container, Fate};
 use super::limits::Limits;
 use super::number::Number;
 use super::place::{Expected, Here};
-use super::scan::{digits, plain_text, white_space};
+use super::scan::{plain_text, white_space};
 use super::selection::{Member, NodeId, Selection};
-use super::string::{Escape, quoted, text, unescaped};
+use super::string::{Escape, text, unescaped};
 use super::utf8::Utf8;
 use crate::Refusal;
 
 mod members;
+mod scalars;
+mod watched;
 
 /// Room for containers within containers, as deep as most documents go.
 const MOST_DEPTHS: usize = 8;
@@ -319,52 +321,6 @@ impl JsonFilter {
         Ok(at)
     }
 
-    /// The end of a value that names the data subject, or that passes as another than it was. `null` says nothing of
-    /// anybody and stays.
-    #[cold]
-    fn watched_ended(&mut self, id: NodeId, at: usize, here: &mut Here<'_>) -> Result<(), Refusal> {
-        self.watching = None;
-        self.hold(&here.chunk[here.watched..at])?;
-        let held = std::mem::take(&mut self.held);
-        let (selection, is_null) = (Arc::clone(&self.selection), held == b"null");
-        let node = selection.node(id);
-        let inside = held.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
-        let meant = inside.map_or_else(|| held.clone(), unescaped);
-        let text = String::from_utf8(meant).map_err(|_| Refusal::Encoding)?;
-        if node.is_subject && !is_null {
-            self.subject = Some(text.as_str().into());
-        }
-        if let (Some(protection), true) = (&node.protection, node.leaf) {
-            if is_null {
-                here.out.extend_from_slice(&held);
-            } else {
-                quoted(&protection.protect(&text, self.subject.as_deref())?, here.out);
-            }
-        }
-        self.held = held;
-        self.held.clear();
-        Ok(())
-    }
-
-    fn hold(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        self.held.extend_from_slice(bytes);
-        if self.held.len() > self.limits.value_bytes { Err(Refusal::ValueLength) } else { Ok(()) }
-    }
-
-    #[inline]
-    fn string(&mut self, escape: Escape, mut at: usize, here: &mut Here<'_>) -> Result<usize, Refusal> {
-        if escape == Escape::Text {
-            at += plain_text(&here.chunk[at..]);
-            if here.chunk.get(at) == Some(&b'"') {
-                return self.value_ended(at + 1, here);
-            }
-        }
-        let (escape, at) = text(escape, here.chunk, at)?;
-        let Some(escape) = escape else { return self.value_ended(at, here) };
-        self.expected = Expected::String(escape);
-        Ok(at)
-    }
-
     #[inline]
     fn inside_name(&mut self, escape: Escape, at: usize, here: &mut Here<'_>) -> Result<usize, Refusal> {
         let (escape, at) = text(escape, here.chunk, at)?;
@@ -398,38 +354,5 @@ impl JsonFilter {
             }
         };
         container.note(name, place, &self.hasher, self.limits.names)
-    }
-
-    #[inline]
-    fn number(&mut self, mut number: Number, mut at: usize, here: &mut Here<'_>) -> Result<usize, Refusal> {
-        while let Some(&byte) = here.chunk.get(at) {
-            match number.after(byte) {
-                Some(next) => {
-                    number = next;
-                    at += 1;
-                    if matches!(number, Number::Integer | Number::Fraction | Number::Exponent) {
-                        at += digits(&here.chunk[at..]);
-                    }
-                }
-                None if number.may_end() => return self.value_ended(at, here),
-                None => return Err(Refusal::Syntax),
-            }
-        }
-        self.expected = Expected::Number(number);
-        Ok(at)
-    }
-
-    #[inline]
-    fn literal(&mut self, rest: &'static [u8], at: usize, here: &mut Here<'_>) -> Result<usize, Refusal> {
-        let bytes = &here.chunk[at..];
-        let common = rest.len().min(bytes.len());
-        if rest[..common] != bytes[..common] {
-            return Err(Refusal::Syntax);
-        }
-        if common == rest.len() {
-            return self.value_ended(at + common, here);
-        }
-        self.expected = Expected::Literal(&rest[common..]);
-        Ok(at + common)
     }
 }

@@ -1,8 +1,9 @@
 //! A fixed set of names that is asked about at every member of every object: one look and one comparison each.
 
-use super::selection::NodeId;
+use super::selection::Member;
 
-/// Names with the node that each leads to, in a table of open addresses that is at most an eighth full, so that a name of nobody is told by one look.
+/// Names with the member that each is, in a table of open addresses that is at most an eighth full, so that a name of
+/// nobody is told by one look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     entries: Vec<Entry>,
@@ -10,11 +11,13 @@ pub struct Names {
     table: Vec<u32>,
 }
 
+/// A name of the set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
+pub struct Entry {
     outline: Outline,
     name: Box<[u8]>,
-    id: NodeId,
+    /// What the name leads to; `None` where nothing of it passes.
+    pub member: Option<Member>,
 }
 
 /// Length, first and last bytes of a name. Up to sixteen bytes that is the whole name, so that no more is compared.
@@ -44,7 +47,7 @@ impl Outline {
         self.length <= 16
     }
 
-    /// Who sends names that collide costs a comparison more.
+    /// Who sends names that collide costs a comparison more; `slots` is a power of two.
     #[inline]
     fn slot(self, slots: usize) -> usize {
         let word = self.first ^ self.last.rotate_left(29) ^ (self.length as u64) << 56;
@@ -63,9 +66,9 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Names {
     /// The set of these names, which are distinct.
-    pub fn new(names: Vec<(Box<[u8]>, NodeId)>) -> Self {
+    pub fn new(names: Vec<(Box<[u8]>, Option<Member>)>) -> Self {
         let entries: Vec<Entry> =
-            names.into_iter().map(|(name, id)| Entry { outline: Outline::of(&name), name, id }).collect();
+            names.into_iter().map(|(name, member)| Entry { outline: Outline::of(&name), name, member }).collect();
         let mut table = vec![0; (entries.len() * 8).next_power_of_two()];
         for (entry, place) in entries.iter().zip(1..) {
             let mut slot = entry.outline.slot(table.len());
@@ -81,18 +84,18 @@ impl Names {
         self.entries.is_empty()
     }
 
-    /// Place of a name and the node that it leads to.
+    /// The entry of a name.
     #[inline]
-    pub fn get(&self, name: &[u8]) -> Option<(u32, NodeId)> {
+    pub fn get(&self, name: &[u8]) -> Option<&Entry> {
         let outline = Outline::of(name);
+        let last = self.table.len().checked_sub(1)?;
         let mut slot = outline.slot(self.table.len());
         loop {
-            let place = self.table[slot].checked_sub(1)?;
-            let entry = &self.entries[place as usize];
+            let entry = self.entries.get(self.table[slot & last].checked_sub(1)? as usize)?;
             if entry.outline == outline && (outline.is_whole() || entry.name.as_ref() == name) {
-                return Some((place, entry.id));
+                return Some(entry);
             }
-            slot = (slot + 1) & (self.table.len() - 1);
+            slot += 1;
         }
     }
 }
@@ -101,17 +104,21 @@ impl Names {
 mod tests {
     use super::*;
 
-    fn get(names: &Names, name: &[u8]) -> Option<(u32, NodeId)> {
-        names.get(name)
+    fn names<'n>(texts: impl IntoIterator<Item = &'n [u8]>) -> Names {
+        let member = |id| Some(Member { id, ..Member::PASSES });
+        Names::new(texts.into_iter().zip(0..).map(|(text, id)| (text.into(), member(id))).collect())
+    }
+
+    fn get(names: &Names, name: &[u8]) -> Option<u32> {
+        names.get(name).and_then(|entry| entry.member).map(|member| member.id)
     }
 
     #[test]
     fn every_name_is_found_and_no_other() {
         let texts: Vec<String> = (0..300).map(|number| "n".repeat(number % 20) + &number.to_string()).collect();
-        let entries = texts.iter().zip(0..).map(|(text, id)| (text.as_bytes().into(), id)).collect();
-        let names = Names::new(entries);
+        let names = names(texts.iter().map(String::as_bytes));
         for (text, id) in texts.iter().zip(0..) {
-            assert_eq!(get(&names, text.as_bytes()), Some((id, id)));
+            assert_eq!(get(&names, text.as_bytes()), Some(id));
             assert_eq!(get(&names, format!("{text}x").as_bytes()), None);
         }
         assert_eq!(get(&names, b""), None);
@@ -128,14 +135,14 @@ mod tests {
     fn names_of_one_outline_are_told_apart() {
         let (one, other) = (&b"a-long-name-1-with-a-middle"[..], &b"a-long-name-2-with-a-middle"[..]);
         assert_eq!(Outline::of(one), Outline::of(other));
-        let names = Names::new(vec![(one.into(), 1), (other.into(), 2)]);
-        assert_eq!((get(&names, one), get(&names, other)), (Some((0, 1)), Some((1, 2))));
+        let names = names([one, other]);
+        assert_eq!((get(&names, one), get(&names, other)), (Some(0), Some(1)));
         assert_eq!(get(&names, b"a-long-name-3-with-a-middle"), None);
     }
 
     #[test]
     fn an_empty_set_holds_nothing_and_an_empty_name_is_a_name() {
-        assert_eq!(get(&Names::new(Vec::new()), b""), None);
-        assert_eq!(get(&Names::new(vec![(Box::default(), 7)]), b""), Some((0, 7)));
+        assert_eq!((get(&Names::default(), b""), get(&names([]), b"")), (None, None));
+        assert_eq!(get(&names([&b""[..]]), b""), Some(0));
     }
 }

@@ -5,11 +5,12 @@
 //! through also passes under a name that stands beside it, so the tree never has to try two ways: every named member
 //! holds what its star would have given it.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::container::Fate;
 use super::names::Names;
+use super::pointer::{PointerError, Token, tokens};
+use super::sketch::Sketch;
 use crate::Protection;
 
 /// A node of the tree, by its place in [`Selection::nodes`].
@@ -71,42 +72,6 @@ pub(crate) struct Node {
     pub(crate) is_subject: bool,
 }
 
-/// A text that is no pointer of a selection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PointerError {
-    pointer: String,
-    reason: &'static str,
-}
-
-impl fmt::Display for PointerError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?} is no pointer: {}", self.pointer, self.reason)
-    }
-}
-
-impl std::error::Error for PointerError {}
-
-/// A pointer's tokens, as trees are built from them.
-#[derive(Clone, Debug, Default)]
-#[allow(clippy::struct_excessive_bools)] // they are independent of each other
-struct Sketch {
-    members: std::collections::BTreeMap<Vec<u8>, Sketch>,
-    star: Option<Box<Sketch>>,
-    leaf: bool,
-    subtree: bool,
-    protection: Option<Arc<Protection>>,
-    is_subject: bool,
-    /// Nothing passes here, whatever stars and subtrees say.
-    dropped: bool,
-}
-
-/// A part of a pointer.
-pub(crate) enum Token {
-    Name(Vec<u8>),
-    Star,
-    Rest,
-}
-
 impl Selection {
     /// The allow-list of these pointers; none of them lets nothing through.
     ///
@@ -126,7 +91,7 @@ impl Selection {
         let mut root = Sketch::default();
         for (pointer, treatment) in pointers {
             let tokens = tokens(pointer)?;
-            let wrong = |reason| PointerError { pointer: pointer.to_owned(), reason };
+            let wrong = |reason| PointerError::new(pointer, reason);
             if treatment.protection.is_some() || treatment.is_subject {
                 match tokens.last() {
                     None => return Err(wrong("what is watched for is a field, not the document")),
@@ -178,9 +143,7 @@ impl Selection {
     pub(crate) fn member(&self, id: NodeId, name: &[u8]) -> Option<Member> {
         let node = self.node(id);
         match node.members.get(name) {
-            // What is dropped by name is as good as undeclared: it may stand twice, for one.
-            Some((_, id)) if self.node(id).is_barren() => None,
-            Some((place, id)) => Some(self.led_to(id, place)),
+            Some(entry) => entry.member,
             None => node.star.map(|id| self.led_to(id, Member::STARRED)),
         }
     }
@@ -231,8 +194,13 @@ impl Selection {
             is_subject: sketch.is_subject,
             ..Node::default()
         });
-        let members: Vec<_> =
-            sketch.members.iter().map(|(name, below)| (name.clone().into_boxed_slice(), self.place(below))).collect();
+        let members = sketch.members.iter().zip(0..).map(|((name, below), place)| {
+            let id = self.place(below);
+            // What is dropped by name is as good as undeclared: it may stand twice, for one.
+            let member = (!self.node(id).is_barren()).then(|| self.led_to(id, place));
+            (name.clone().into_boxed_slice(), member)
+        });
+        let members = members.collect();
         let star = sketch.star.as_deref().map(|below| self.place(below));
         self.nodes[id].members = Names::new(members);
         self.nodes[id].star = star;
@@ -252,102 +220,6 @@ impl Node {
     pub(crate) fn is_inner(&self) -> bool {
         !self.members.is_empty() || self.star.is_some()
     }
-}
-
-impl Sketch {
-    fn add(&mut self, tokens: &[Token], treatment: &Treatment) {
-        match tokens {
-            [] => {
-                self.leaf |= treatment.passes;
-                self.dropped |= !treatment.passes && !treatment.is_subject;
-                self.is_subject |= treatment.is_subject;
-                if treatment.protection.is_some() {
-                    self.protection.clone_from(&treatment.protection);
-                }
-            }
-            [Token::Rest, ..] => {
-                self.leaf = true;
-                self.subtree = true;
-            }
-            [Token::Star, rest @ ..] => self.star.get_or_insert_default().add(rest, treatment),
-            [Token::Name(name), rest @ ..] => self.members.entry(name.clone()).or_default().add(rest, treatment),
-        }
-    }
-
-    /// Makes every named member hold what its star would have given it, and every subtree that has members of its own
-    /// a star that lets everything through.
-    fn settle(&mut self) {
-        if self.dropped {
-            // Who drops a field and lets all below it pass says two things: the narrower one counts.
-            self.leaf = false;
-            self.subtree = false;
-        }
-        if self.subtree && (self.star.is_some() || !self.members.is_empty()) {
-            self.subtree = false;
-            self.star.get_or_insert_default().merge(&Self { leaf: true, subtree: true, ..Self::default() });
-        }
-        if let Some(star) = &self.star {
-            for member in self.members.values_mut() {
-                member.merge(star);
-            }
-        }
-        self.members.values_mut().chain(self.star.as_deref_mut()).for_each(Self::settle);
-    }
-
-    /// Adds what another sketch lets through; a field that is to be changed or dropped stays so.
-    fn merge(&mut self, other: &Self) {
-        if self.protection.is_some() || self.dropped {
-            return;
-        }
-        if !self.leaf {
-            self.protection.clone_from(&other.protection);
-        }
-        self.leaf |= other.leaf;
-        self.subtree |= other.subtree;
-        self.is_subject |= other.is_subject;
-        for (name, below) in &other.members {
-            self.members.entry(name.clone()).or_default().merge(below);
-        }
-        if let Some(star) = &other.star {
-            self.star.get_or_insert_default().merge(star);
-        }
-    }
-}
-
-/// The parts of a pointer.
-pub(crate) fn tokens(pointer: &str) -> Result<Vec<Token>, PointerError> {
-    let wrong = |reason| PointerError { pointer: pointer.to_owned(), reason };
-    let Some(path) = pointer.strip_prefix('/') else {
-        return if pointer.is_empty() { Ok(Vec::new()) } else { Err(wrong("it does not begin with a slash")) };
-    };
-    let mut found = Vec::new();
-    let mut parts = path.split('/').peekable();
-    while let Some(part) = parts.next() {
-        found.push(match part {
-            "*" => Token::Star,
-            "**" if parts.peek().is_some() => return Err(wrong("** ends a pointer")),
-            "**" => Token::Rest,
-            name => Token::Name(unescaped(name).ok_or_else(|| wrong("after ~ stands 0, 1 or 2"))?),
-        });
-    }
-    Ok(found)
-}
-
-fn unescaped(name: &str) -> Option<Vec<u8>> {
-    let mut found = Vec::with_capacity(name.len());
-    let mut bytes = name.bytes();
-    while let Some(byte) = bytes.next() {
-        found.push(match byte {
-            b'~' => match bytes.next()? {
-                b'0' => b'~',
-                b'1' => b'/',
-                b'2' => b'*',
-                _ => return None,
-            },
-            other => other,
-        });
-    }
-    Some(found)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use prost_types::field_descriptor_proto::Type;
 
 use super::descriptor::{Descriptor, DescriptorError, DescriptorSet, FieldDescriptor};
-use crate::minimize::selection::{Token, tokens};
+use crate::minimize::pointer::{Token, tokens};
 use crate::{Protection, Treatment};
 
 /// An allow-list of the fields of one message.
