@@ -1,7 +1,9 @@
 """``lawflow xds``: the configuration server of the sidecars."""
 
 import asyncio
+import contextlib
 import logging
+import re
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -12,7 +14,7 @@ import click
 from lawflow.cli.json_logs import log_as_json
 from lawflow.identity.pem import PemError, certificates_from_pem, private_key_from_pem
 from lawflow.mesh.keys import SECRET_KEY
-from lawflow.mesh.sidecar import MeshSettings, Placement
+from lawflow.mesh.sidecar import MeshSettings, Placement, ServicePort
 from lawflow.model.loopback import CLUSTER_DOMAIN
 from lawflow.model.sidecar import CERTIFICATE_DIRECTORY
 from lawflow.model.trust_bundle import SYSTEM_NAMESPACE
@@ -20,6 +22,7 @@ from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import Store, StoreError
 from lawflow.xds.acknowledgement import note_acknowledgements
 from lawflow.xds.health import health
+from lawflow.xds.interception import Interceptions
 from lawflow.xds.server import XDS_PORT, DiscoveryService, ServerCredentials, start
 from lawflow.xds.snapshots import Snapshots
 from lawflow.xds.watch import watch
@@ -27,6 +30,7 @@ from lawflow.xds.world import World
 
 DRAIN_SECONDS = 5.0
 
+_SERVICE_PORT = re.compile(r"([a-z0-9-]+)/([a-z0-9-]+):([0-9]{1,5})")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _log = logging.getLogger(__name__)
 
@@ -52,6 +56,14 @@ _log = logging.getLogger(__name__)
     default="/var/run/lawflow/protection/" + SECRET_KEY,
     help="The secret behind pseudonyms and encrypted values; flows that need it are closed while it is missing.",
 )
+@click.option(
+    "--system-destination",
+    "system_destinations",
+    multiple=True,
+    default=("default/kubernetes:443", "kube-system/kube-dns:53"),
+    envvar="LAWFLOW_SYSTEM_DESTINATIONS",
+    help="NAMESPACE/NAME:PORT of a Service that redirected pods reach without a flow. Give it once, empty, for none.",
+)
 @click.option("--connection-seconds", default=1800.0, help="Longest life of a connection between sidecars.")
 def xds(
     certificate: Path,
@@ -65,11 +77,17 @@ def xds(
     cluster_domain: str,
     sidecar_certificate_directory: str,
     protection_secret: Path,
+    system_destinations: tuple[str, ...],
     connection_seconds: float,
 ) -> int:
     """Serve every sidecar its listeners, clusters, endpoints and trust bundle, by mutual TLS."""
     log_as_json()
-    settings = MeshSettings(trust_domain, cluster_domain, max_connection_duration=connection_seconds)
+    settings = MeshSettings(
+        trust_domain,
+        cluster_domain,
+        system_destinations=tuple(service_port(text) for text in system_destinations if text),
+        max_connection_duration=connection_seconds,
+    )
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -77,11 +95,9 @@ def xds(
         world = World()
         placement = Placement(certificate_directory=sidecar_certificate_directory)
         snapshots = Snapshots(world, settings, lambda _identity: placement, master=lambda: _read(protection_secret))
-        service = DiscoveryService(snapshots, trust_domain)
-        async with (
-            await KubernetesStore.connect(kubeconfig) as store,
-            health(service, lambda: snapshots.is_open, host, health_port),
-        ):
+        async with await KubernetesStore.connect(kubeconfig) as store, contextlib.AsyncExitStack() as stack:
+            service = DiscoveryService(snapshots, trust_domain, Interceptions(store))
+            await stack.enter_async_context(health(service, lambda: snapshots.is_open, host, health_port))
             await until(
                 stop,
                 watch(store, world, snapshots, namespace),
@@ -94,6 +110,14 @@ def xds(
     except (StoreError, PemError, OSError) as error:
         raise click.ClickException(str(error)) from None
     return 0
+
+
+def service_port(text: str) -> ServicePort:
+    """NAMESPACE/NAME:PORT in its parts. Raises click.UsageError for anything else."""
+    found = _SERVICE_PORT.fullmatch(text)
+    if not found:
+        raise click.UsageError(f"--system-destination {text!r} is not NAMESPACE/NAME:PORT, e.g. default/kubernetes:443")
+    return found[1], found[2], int(found[3])
 
 
 def _read(secret: Path) -> bytes:

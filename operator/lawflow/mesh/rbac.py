@@ -27,8 +27,13 @@ def per_route(rules: Iterable[Rule], *, sources: bool) -> Resource:
         if rule.operations
     }
     if policies and not sources:
-        return typed(_HTTP + "RBACPerRoute")
+        return unrestricted()
     return typed(_HTTP + "RBACPerRoute", rbac={"rules": {"action": "ALLOW", "policies": policies}})
+
+
+def unrestricted() -> Resource:
+    """What turns the filter off for routes that lead nowhere, so that their own answer is given."""
+    return typed(_HTTP + "RBACPerRoute")
 
 
 def network_filter(stat_prefix: str, rules: Iterable[Rule]) -> Resource:

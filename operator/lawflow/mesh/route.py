@@ -25,9 +25,14 @@ _RETRY: Resource = {"retry_on": "connect-failure,refused-stream,reset-before-req
 """Only what surely never reached the other side, so that nothing is done twice."""
 
 
-def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"]) -> Resource:
-    """Routes of one port at the sender (``outbound``) or the receiver (``inbound``)."""
-    name = f"{direction}/{port.name}"
+def route_configuration(
+    port: PeerPort, direction: Literal["inbound", "outbound"], name: str = "", domains: Iterable[str] = ("*",)
+) -> Resource:
+    """Routes of one port at the sender (``outbound``) or the receiver (``inbound``).
+
+    ``name`` is the name of the routes and their cluster, where it is not that of the port.
+    """
+    name = name or f"{direction}/{port.name}"
     removed = _removed(port.open_rules) if direction == "inbound" else []
     # What an app calls its peer would be text that nobody declared.
     action: Resource = {
@@ -42,7 +47,7 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
         "virtual_hosts": [
             {
                 "name": name,
-                "domains": ["*"],
+                "domains": list(domains),
                 "routes": [
                     {
                         "match": {"prefix": "/"},

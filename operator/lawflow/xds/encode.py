@@ -16,18 +16,22 @@ _MESSAGE_MODULES = (
     "envoy.config.endpoint.v3.endpoint_pb2",
     "envoy.config.listener.v3.listener_pb2",
     "envoy.config.route.v3.route_pb2",
+    "envoy.config.route.v3.route_components_pb2",
     "envoy.config.bootstrap.v3.bootstrap_pb2",
     "envoy.extensions.filters.http.dynamic_modules.v3.dynamic_modules_pb2",
     "envoy.extensions.filters.http.rbac.v3.rbac_pb2",
     "envoy.extensions.filters.http.router.v3.router_pb2",
+    "envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2",
     "envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2",
     "envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2",
     "envoy.extensions.filters.network.rbac.v3.rbac_pb2",
     "envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2",
+    "envoy.extensions.matching.common_inputs.network.v3.network_inputs_pb2",
     "envoy.extensions.transport_sockets.tls.v3.secret_pb2",
     "envoy.extensions.transport_sockets.tls.v3.tls_pb2",
     "envoy.extensions.upstreams.http.v3.http_protocol_options_pb2",
     "google.protobuf.struct_pb2",
+    "google.protobuf.wrappers_pb2",
 )
 """Modules that declare the messages in use; the JSON form of an Any can only be read where they are loaded."""
 
