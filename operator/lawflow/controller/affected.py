@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from lawflow.controller import authority, certificate
+from lawflow.controller import authority, certificate, network_rules
+from lawflow.controller.capture import failure
 from lawflow.controller.queue import Key
 from lawflow.controller.settings import Environment
 from lawflow.model import labels
@@ -14,6 +15,7 @@ from lawflow.model.kinds import (
     DATASET,
     FLOW_INDEX,
     NAMESPACE,
+    POD,
     POD_CERTIFICATE_REQUEST,
     SERVICE,
     WORKLOAD_KINDS,
@@ -107,6 +109,8 @@ def _of_workload(environment: Environment, obj: Object, namespace: str) -> Itera
         service = incoming.spec.destination.service
         if service and template.service_account == (service.service_account_name or service.name):
             yield incoming.key
+    if (obj.get("kind") or POD.name) == POD.name and failure(obj) is not None:
+        yield network_rules.KIND, namespace, obj["metadata"]["name"]
     if labels.INJECTED in template.metadata.get("annotations", {}):
         yield certificate.KIND, namespace, template.service_account
         yield authority.KEY

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from lawflow.controller.capture import explained, weightiest
 from lawflow.controller.world import World
 from lawflow.model import labels
 from lawflow.model.dataflow import DataFlow
@@ -30,6 +31,10 @@ class WorkloadState:
     """Pods whose sidecar did not take its last configuration."""
     rejection: str = ""
     """Why not."""
+    escaping: int = 0
+    """Pods in mode redirect that are not captured whole."""
+    escape: str = ""
+    """The weightiest reason for that."""
 
     @property
     def reason(self) -> str:
@@ -51,6 +56,8 @@ class WorkloadState:
                 return "RestartRequired", f"{lacking}: roll the workload out again so that its pods get one"
             fix = "label the namespace lawflow.dev/inject: enabled and roll the workload out again"
             return "NoEnforcer", f"{lacking}: {fix}"
+        if self.escape:
+            return self.escape, explained(self.escape, f"{self.escaping} of {workload}")
         if self.rejecting:
             return "PolicyRejected", (
                 f"the sidecars of {self.rejecting} of {workload} keep their last configuration and reject the new one: "
@@ -107,6 +114,7 @@ def _state(
     pods = owned.get((workload["kind"], metadata["name"]), [])
     annotated = [pod["metadata"]["annotations"] for pod in pods]
     rejections = [found[labels.POLICY_REJECTED] for found in annotated if labels.POLICY_REJECTED in found]
+    escapes = [reason for pod in pods if (reason := pod["status"].get("capture"))]
     return WorkloadState(
         workload["kind"],
         metadata["name"],
@@ -118,6 +126,8 @@ def _state(
         unaware=len(list(_unaware(pods, leaving))) if leaving else 0,
         rejecting=len(rejections),
         rejection=rejections[0] if rejections else "",
+        escaping=len(escapes),
+        escape=weightiest(iter(escapes)),
     )
 
 

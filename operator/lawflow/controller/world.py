@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from lawflow.controller.capture import failure, shortfall
 from lawflow.model import labels
 from lawflow.model.base import GROUP, CustomResource
 from lawflow.model.dataflow import DataFlow
@@ -207,6 +208,9 @@ def _workload_facts(obj: Object) -> Object:
                 facts["spec"] = pod_spec
                 if labels.INJECTED in facts["metadata"]["annotations"]:
                     facts["spec"] |= _kept(template.spec, ("hostAliases",))
+                if facts["metadata"]["annotations"].get(labels.INTERCEPTION) == "redirect":
+                    facts["spec"] |= _kept(template.spec, ("nodeName",))
+                    facts["status"] |= {"capture": shortfall(obj), "captureFailure": failure(obj)}
             case "CronJob":
                 facts["spec"]["jobTemplate"] = {"spec": {"template": body}}
             case _:

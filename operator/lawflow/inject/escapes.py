@@ -5,7 +5,7 @@ from typing import Any
 
 from lawflow.inject.containers import app_containers
 from lawflow.inject.settings import InjectionSettings
-from lawflow.model.workload import Object
+from lawflow.model.workload import Object, visible_user
 
 
 def escapes(spec: Object, settings: InjectionSettings) -> Iterator[str]:
@@ -19,7 +19,7 @@ def escapes(spec: Object, settings: InjectionSettings) -> Iterator[str]:
                 f"{where}: this container can change the rules that lead its connections to the sidecar "
                 "(rules-changeable): run it without privileged and NET_ADMIN"
             )
-        elif user_of(container, spec) is None:
+        elif visible_user(container, spec) is None:
             yield (
                 f"{where}.runAsUser: it is not set, and the image's own user cannot be seen here; connections of user "
                 f"{settings.user_id} go past the sidecar (user-not-visible): set another user id"
@@ -29,13 +29,6 @@ def escapes(spec: Object, settings: InjectionSettings) -> Iterator[str]:
                 f"{where}: this container can become user {settings.user_id}, whose connections go past the sidecar "
                 "(user-changeable): drop the capability SETUID, or run it as another user than root"
             )
-
-
-def user_of(container: Object, spec: Object) -> int | None:
-    """The user that a container is said to run as; ``None`` where its image decides."""
-    own = (container.get("securityContext") or {}).get("runAsUser")
-    found: int | None = (spec.get("securityContext") or {}).get("runAsUser") if own is None else own
-    return found
 
 
 def _may(context: dict[str, Any], capability: str) -> bool:
