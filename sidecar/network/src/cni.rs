@@ -39,8 +39,8 @@ impl Failure {
     const RULES: u32 = 101;
     const ABSENT: u32 = 102;
 
-    fn new(code: u32, message: impl Into<String>, details: impl ToString) -> Self {
-        Self { code, message: message.into(), details: details.to_string() }
+    fn new(code: u32, message: impl Into<String>, details: impl std::fmt::Display) -> Self {
+        Self { code, message: message.into(), details: format!("{details}") }
     }
 
     /// As the specification has it, for standard output.

@@ -5,8 +5,11 @@
 
 mod check;
 mod cni;
+mod conflist;
 mod gateways;
+mod installation;
 mod nftables;
+mod node;
 mod plan;
 mod settings;
 
@@ -14,6 +17,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use settings::Settings;
@@ -25,6 +29,12 @@ usage: lawflow-network COMMAND [OPTION]
             --node-address=IP[,IP]    where the node's probes come from; the default gateways count anyway
             --probe-ports=PORT[,PORT] where they may go to
   check   see whether this network namespace has the rules; needs no right, and a user that is not the sidecar's
+  node    keep the plugin installed on this node until SIGTERM, which leaves it installed; needs the folders to write to
+            --remove                  keep it off this node instead
+  ready   see whether `node` with the same options has done its work
+Options of node and ready:
+            --cni-bin-dir=FOLDER      where the runtime finds plugins (/opt/cni/bin)
+            --cni-conf-dir=FOLDER     where the runtime finds network configurations (/etc/cni/net.d)
 
 Options of all: --sidecar-user=UID --outbound-port=PORT --peer-port=PORT --health-port=PORT
 Exit codes: 0 done, 1 not done or not as it should be, 2 wrong use.";
@@ -64,6 +74,8 @@ fn command(arguments: &Arguments) -> ExitCode {
     let done = match arguments.command.as_str() {
         "apply" => apply(arguments),
         "check" => check::check(&arguments.settings),
+        "node" => arguments.node().run(),
+        "ready" => arguments.node().ready(),
         _ => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -85,7 +97,7 @@ fn command(arguments: &Arguments) -> ExitCode {
 fn apply(arguments: &Arguments) -> Result<(), String> {
     let table = |name| fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
     let mut node = gateways::gateways(&table("route"), &table("ipv6_route"));
-    node.extend(&arguments.node);
+    node.extend(&arguments.node_addresses);
     let plan = plan::plan(&arguments.settings, &node, &arguments.probe_ports);
     nftables::apply(&plan).map_err(|error| {
         format!(
@@ -98,8 +110,11 @@ fn apply(arguments: &Arguments) -> Result<(), String> {
 struct Arguments {
     command: String,
     settings: Settings,
-    node: BTreeSet<IpAddr>,
+    node_addresses: BTreeSet<IpAddr>,
     probe_ports: BTreeSet<u16>,
+    programs: Option<PathBuf>,
+    configurations: Option<PathBuf>,
+    remove: bool,
 }
 
 impl Arguments {
@@ -112,6 +127,7 @@ impl Arguments {
                     arguments.command = value.to_string_lossy().into_owned();
                 }
                 lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(Self::default()),
+                lexopt::Arg::Long("remove") => arguments.remove = true,
                 lexopt::Arg::Long(name) => {
                     let name = name.to_owned();
                     let value = parser.value().map_err(|error| error.to_string())?;
@@ -121,9 +137,18 @@ impl Arguments {
             }
         }
         match arguments.command.as_str() {
-            "apply" | "check" => Ok(arguments),
+            "apply" | "check" | "node" | "ready" => Ok(arguments),
             "" => Err("a command is missing".to_owned()),
             other => Err(format!("there is no command {other:?}")),
+        }
+    }
+
+    fn node(&self) -> node::Node {
+        node::Node {
+            programs: self.programs.clone().unwrap_or_else(|| "/opt/cni/bin".into()),
+            configurations: self.configurations.clone().unwrap_or_else(|| "/etc/cni/net.d".into()),
+            entry: self.settings.entry(),
+            remove: self.remove,
         }
     }
 
@@ -132,9 +157,11 @@ impl Arguments {
             "node-address" => {
                 for address in value.split(',').map(str::trim).filter(|each| !each.is_empty()) {
                     let parsed = address.parse().map_err(|error| format!("node-address {address:?}: {error}"))?;
-                    self.node.insert(parsed);
+                    self.node_addresses.insert(parsed);
                 }
             }
+            "cni-bin-dir" => self.programs = Some(value.into()),
+            "cni-conf-dir" => self.configurations = Some(value.into()),
             "probe-ports" => self.probe_ports.extend(settings::ports(value)?),
             _ if self.settings.take(name, value)? => {}
             _ => return Err(format!("there is no option --{name}")),

@@ -8,13 +8,19 @@ use crate::settings::Settings;
 /// Taken from `nft --debug=mnl add rule inet lawflow …`: the attributes of each message, after the line that made it.
 const GOLDEN: &str = include_str!("golden.txt");
 
+const NFTABLES: u16 = 10 << 8;
+
 fn planned() -> Plan {
     let node = ["10.0.0.1", "fd00::1"].map(|each| each.parse().unwrap());
     plan(&Settings::default(), &node.into(), &[8080].into())
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Kind and payload of each message.
@@ -44,10 +50,10 @@ fn a_batch_removes_the_table_before_it_makes_it_and_is_one_whole() {
     let batch = replace(&planned());
     let kinds: Vec<u16> = messages(&batch.bytes).iter().map(|(kind, _)| *kind).collect();
     // New table, delete table, new table; three sets with their elements; two chains; the rules.
-    let table = [0, 2, 0, 9, 12, 9, 12, 9, 12, 3, 3].map(|kind| 10 << 8 | kind);
+    let table = [0, 2, 0, 9, 12, 9, 12, 9, 12, 3, 3].map(|kind| NFTABLES | kind);
     assert_eq!(kinds[0], 0x10);
     assert_eq!(kinds[1..=table.len()], table);
-    assert!(kinds[table.len() + 1..kinds.len() - 1].iter().all(|kind| *kind == 10 << 8 | 6));
+    assert!(kinds[table.len() + 1..kinds.len() - 1].iter().all(|kind| *kind == NFTABLES | 0x6));
     assert_eq!(kinds.last(), Some(&0x11));
     assert_eq!(batch.answers as usize, kinds.len() - 2);
     assert_eq!(remove().answers, 2);
@@ -59,7 +65,7 @@ fn thousands_of_addresses_are_told_in_messages_that_fit() {
     let batch = replace(&plan(&Settings::default(), &node, &[8080].into()));
     let longest = messages(&batch.bytes).iter().map(|(_, payload)| payload.len()).max().unwrap();
     assert!(longest < usize::from(u16::MAX), "{longest}");
-    assert_eq!(messages(&batch.bytes).iter().filter(|(kind, _)| *kind == 10 << 8 | 12).count(), 3 + 1);
+    assert_eq!(messages(&batch.bytes).iter().filter(|(kind, _)| *kind == NFTABLES | 0xc).count(), 3 + 1);
 }
 
 #[test]
