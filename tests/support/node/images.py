@@ -25,6 +25,9 @@ ROOT = GO_MODULES.parent
 RECIPE = tuple(Path(path).read_bytes() for path in (__file__, oci.__file__))
 """A change of how images are made makes new ones."""
 MODULES_IN_IMAGE = "usr/lib/lawflow"
+PROGRAMS_IN_IMAGE = "usr/local/bin"
+NETWORK = "lawflow-network"
+"""The program that puts the rules of pods' networks, built beside the module."""
 NEEDLESS = (
     "bin", "sbin", "etc", "var", "usr/sbin", "usr/share/doc", "usr/share/man", "usr/share/lintian", "usr/share/locale",
     "usr/share/perl5", "usr/share/polkit-1", "usr/share/menu", "usr/lib/*/gconv", "lib/*/gconv", "usr/lib/dpkg",
@@ -54,12 +57,13 @@ def operator(archive: Path) -> int:
 
 
 def sidecar(archive: Path) -> int:
-    """Writes the sidecar's image, Envoy and the module that it loads, without a shell; returns its size.
+    """Writes the sidecar's image, Envoy, the module that it loads and the network's program; returns its size.
 
-    Raises UnavailableError where Envoy or the module is not at hand; the message says how to get it.
+    Raises UnavailableError where one of them is not at hand; the message says how to get it.
     """
     try:
         module = module_directory() / f"lib{MODULE}.so"
+        network = network_program()
         envoy = _envoy(envoy_binary())
     except EnvoyError as error:
         raise UnavailableError(str(error)) from error
@@ -67,6 +71,9 @@ def sidecar(archive: Path) -> int:
         place = Path(folder, MODULES_IN_IMAGE)
         place.mkdir(parents=True)
         shutil.copy(module, place)
+        programs = Path(folder, PROGRAMS_IN_IMAGE)
+        programs.mkdir(parents=True)
+        shutil.copy(network, programs)
         image = oci.Image(
             f"docker.io/lawflow/sidecar:{__version__}",
             [kept_layer(_base("libc6", "libgcc-s1")), kept_layer(envoy), oci.layer(Path(folder))],
@@ -76,6 +83,14 @@ def sidecar(archive: Path) -> int:
             labels=_labels("lawflow-sidecar"),
         )
         return oci.write(image, archive)
+
+
+def network_program() -> Path:
+    """The program that puts the rules of pods' networks. Raises UnavailableError; the message says how to get it."""
+    found = module_directory() / NETWORK
+    if not found.is_file():
+        raise UnavailableError(f"{NETWORK} is not in {found.parent}: build it with `make modules`")
+    return found
 
 
 def kept_layer(root: Path) -> oci.Layer:
