@@ -6,6 +6,7 @@ prints the answer as JSON; ``peer.py wait`` does nothing until it is ended.
 
 import json
 import signal
+import socket
 import sys
 import urllib.error
 import urllib.request
@@ -15,7 +16,7 @@ from typing import Any
 
 
 class Told(BaseHTTPRequestHandler):
-    """Answers with the pointers of the body's fields, the caller as the sidecar names it, and a field too many."""
+    """Answers with the pointers of the body's fields, the caller as the sidecar names it, its pod, and a field more."""
 
     protocol_version = "HTTP/1.1"
 
@@ -24,6 +25,7 @@ class Told(BaseHTTPRequestHandler):
         told = {
             "received": list(pointers(json.loads(body))) if body else [],
             "caller": self.headers.get("x-forwarded-client-cert", ""),
+            "name": socket.gethostname(),
             "internal": "never declared",
         }
         content = json.dumps(told).encode()
