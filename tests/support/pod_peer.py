@@ -1,7 +1,7 @@
 """A program that listens or calls: ``listen KIND ADDRESS PORT`` or ``call KIND ADDRESS PORT SOURCE``.
 
-The one that listens answers with ``met``, its port, and address and port to which the caller was on its way before any
-rule changed that; it says ``listening`` once it does. The caller prints the answer, ``refused`` or ``lost``.
+The one that listens answers with ``met``, its port, and, where a rule changed that, address and port to which the caller
+was on its way; it says ``listening`` once it does. The caller prints the answer, ``refused`` or ``lost``.
 """
 
 import errno
@@ -38,7 +38,8 @@ def _original(connection: socket.socket, family: int) -> str:
         return ""
     (port,) = struct.unpack_from("!H", found, 2)
     address = found[4:8] if family == socket.AF_INET else found[8:24]
-    return f"{socket.inet_ntop(family, address)} {port}"
+    original = (socket.inet_ntop(family, address), port)
+    return "" if original == connection.getsockname()[:2] else f"{original[0]} {original[1]}"
 
 
 def call(kind: int, family: int, address: str, port: int, source: str) -> str:

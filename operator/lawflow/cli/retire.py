@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from lawflow.cli import network_plugin
 from lawflow.controller import certificate
 from lawflow.controller.network_policy import MANAGED_BY
 from lawflow.gate.policy import PART_OF
@@ -50,6 +51,8 @@ _GATE: tuple[Kind, ...] = (
 def retire(namespace: str, timeout: float, kubeconfig: Path | None) -> int:
     """Stop the controller, take the gate down, restart workloads without sidecars, and remove what Lawflow wrote.
 
+    On nodes, too: the CNI plugin of the interception redirect. Pods that still run keep the rules of their network.
+
     Twice does no harm. DataFlows and other objects of yours stay.
     """
 
@@ -60,6 +63,7 @@ def retire(namespace: str, timeout: float, kubeconfig: Path | None) -> int:
             await _remove_network_policies(store)
             await _remove_labels(store, timeout)
             await _restart_injected(store)
+            await network_plugin.remove(store, timeout)
             await _remove_certificates(store)
             await _remove_indexes(store)
 
