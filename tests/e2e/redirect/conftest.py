@@ -10,6 +10,7 @@ import pytest
 import yaml
 from tests.e2e.conftest import APP_IMAGE, Answer
 from tests.support import chart
+from tests.support.injected_pods import injected
 from tests.support.node.cluster import NodeCluster
 from tests.support.waiting import eventually
 
@@ -47,9 +48,10 @@ class Captured:
 
     cluster: NodeCluster
 
-    def call(self, host: str, path: str = "/charges/c-17", port: int = PORT) -> Answer:
-        """One request of the app of orders."""
-        done = self.execute("/app/peer.py", "call", "POST", f"http://{host}:{port}{path}", '{"amount": 1}')
+    def call(self, host: str, path: str = "/charges/c-17", workload: str = "deploy/orders") -> Answer:
+        """One request of an app."""
+        url = f"http://{host}:{PORT}{path}"
+        done = self.execute("/app/peer.py", "call", "POST", url, '{"amount": 1}', workload=workload)
         return Answer(**json.loads(done))
 
     def connect(self, address: str, port: int, said: str = "", workload: str = "deploy/orders") -> str:
@@ -129,6 +131,8 @@ class Early:
     events: list[str]
     status: str
     """Reason of Enforced of its flow."""
+    applied: Answer
+    """What an undeclared call from a pod gets whose own init container put the rules."""
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +142,7 @@ def early(installed: NodeCluster) -> Early:
     captured = Captured(installed)
     installed.apply(flow("store"), flow("billing", "early"))
     captured.lawful("orders-to-billing", "early-to-billing")
-    installed.apply(workload("early", "wait"))
+    installed.apply(workload("early", "wait"), *_applying())
 
     def told() -> list[str]:
         events = captured.get("events", "--field-selector=reason=NetworkRulesMissing")["items"]
@@ -150,7 +154,23 @@ def early(installed: NodeCluster) -> Early:
         return str(found["reason"]) if found["reason"] == "NetworkRulesMissing" else ""
 
     seen = eventually(reason, "the missing rules in status", seconds=180.0)
-    return Early(eventually(told, "an event about the missing rules", seconds=180.0), seen)
+    events = eventually(told, "an event about the missing rules", seconds=180.0)
+    installed.kubectl(
+        "wait", "--for=condition=Ready", "pod/applying", "--namespace=applied", "--timeout=180s", seconds=200.0
+    )
+    url = f"http://203.0.113.9:{PORT}/"
+    told_there = captured.execute("/app/peer.py", "call", "GET", url, workload="applying", namespace="applied")
+    return Early(events, seen, Answer(**json.loads(told_there)))
+
+
+def _applying() -> list[Object]:
+    """A pod with rules of its own init container, which takes a namespace that lets it."""
+    labels = {"lawflow.dev/inject": "enabled", "lawflow.dev/interception": "redirect"}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "applied", "labels": labels}}
+    template = workload("default", "serve", str(PORT), readinessProbe={"httpGet": {"path": "/", "port": PORT}})
+    spec = template["spec"]["template"]["spec"]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "applying", "namespace": "applied"}, "spec": spec}
+    return [namespace, injected(pod, "redirect", "initContainer")]
 
 
 @pytest.fixture(scope="session")
@@ -180,9 +200,15 @@ def captured(installed: NodeCluster, early: Early) -> Iterator[Captured]:
     outsider = workload("outsider", "serve", str(PORT))
     outsider["metadata"]["namespace"] = "default"
     outsider["spec"]["template"]["spec"]["serviceAccountName"] = "default"
-    installed.apply(billing, orders, store, outsider)
-    found.rolled_out("deployment/billing", "deployment/orders", "statefulset/store", "deployment/early")
+    # A pod of the same service account that was made in the other mode.
+    veteran = workload("veteran", "wait")
+    veteran["spec"]["template"]["spec"]["serviceAccountName"] = "orders"
+    veteran["spec"]["template"]["metadata"]["annotations"] = {"lawflow.dev/interception": "explicit"}
+    installed.apply(billing, orders, store, veteran, outsider)
+    found.rolled_out(
+        "deployment/billing", "deployment/orders", "statefulset/store", "deployment/early", "deployment/veteran"
+    )
     installed.kubectl("rollout", "status", "deployment/outsider", "--timeout=120s", seconds=150.0)
     yield found
-    installed.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    installed.kubectl("delete", "namespace", NAMESPACE, "applied", "--wait=false")
     installed.kubectl("delete", "deployment", "outsider", "--wait=false")

@@ -23,6 +23,20 @@ def test_pods_without_rules_never_start_are_made_again_and_run_once_the_plugin_i
     assert pod["status"]["phase"] == "Running"
 
 
+def test_an_init_container_puts_the_rules_where_no_plugin_does(early: Early) -> None:
+    """The pod became ready by the node's probe, too."""
+    assert (early.applied.status, early.applied.type) == (403, "application/problem+json")
+    assert early.applied.document["type"].endswith("/undeclared-destination")
+
+
+def test_pods_of_both_modes_run_side_by_side_under_one_service_account(captured: Captured) -> None:
+    (veteran,) = captured.pods("veteran")
+    assert [each["name"] for each in veteran["spec"]["initContainers"]] == [CONTAINER]
+    assert veteran["spec"]["hostAliases"]
+    assert captured.call("billing", workload="deploy/veteran").status == 200
+    assert captured.call("billing").status == 200
+
+
 def test_pods_begin_with_the_proof_and_run_under_pod_security_restricted(captured: Captured) -> None:
     for app in ("orders", "billing", "store"):
         for pod in captured.pods(app):
