@@ -154,10 +154,15 @@ def test_a_flow_that_is_added_works_in_the_pods_that_run(captured: Captured) -> 
         lambda: found if (found := captured.call("ledger")).status == 200 else None, "an answer of ledger", seconds=60.0
     )
     assert answer.document["name"].startswith("ledger-")
-    captured.cluster.kubectl(
-        *("wait", "--for=condition=Enforced", "dataflow/orders-to-ledger", f"--namespace={NAMESPACE}"),
-        "--timeout=60s", seconds=90.0,
-    )  # fmt: skip
+
+    def enforced() -> bool | None:
+        states = captured.get("dataflow", "orders-to-ledger")["status"]["workloads"]
+        found = {each["name"]: each for each in states}
+        # Only the workload in mode explicit has to be rolled out again.
+        assert found["veteran"]["reason"] == "RestartRequired"
+        return bool(found["orders"]["enforced"] and found["ledger"]["enforced"])
+
+    eventually(enforced, "the flow in force at both its ends", seconds=60.0)
     assert [pod["metadata"]["uid"] for pod in captured.pods("orders")] == before
 
 
