@@ -9,6 +9,7 @@ import datetime as dt
 from lawflow.controller.capture import MISSING
 from lawflow.controller.events import announce
 from lawflow.controller.settings import Environment
+from lawflow.controller.world import ENDED
 from lawflow.model import labels
 from lawflow.model.kinds import POD
 
@@ -21,8 +22,10 @@ REMEMBERED = 10_000
 async def reconcile(environment: Environment, namespace: str, name: str) -> dt.datetime | None:
     """Delete a pod whose rules are missing, if another one follows it; returns when to look again."""
     pod = environment.world.get(POD, namespace, name)
-    if pod is None or pod["metadata"].get("deletionTimestamp") or MISSING not in pod["status"].get("capture", ""):
+    if pod is None or pod["metadata"].get("deletionTimestamp") or pod["status"].get("capture") != MISSING:
         return None
+    if pod["status"].get("phase") in ENDED:
+        return None  # a Job, for one, makes others and keeps it to be looked at
     metadata, now = pod["metadata"], environment.now
     said = f"the network of pod {name} lacks the rules of interception redirect: {pod['status']['captureFailure']}"
     controllers = [each for each in metadata.get("ownerReferences") or () if each.get("controller")]

@@ -59,7 +59,12 @@ def has_genuine_sidecar(pod: Object, settings: InjectionSettings) -> bool:
 
 def _has_genuine_network(spec: Object, mode: str, settings: InjectionSettings) -> bool:
     """Whether the container that sees to the rules is there where it must be, in either form, and only there."""
-    named = [path for path, each in all_containers(spec) if each.get("name") == NETWORK_CONTAINER]
+    named = [
+        path
+        for path, each in all_containers(spec)
+        # Whoever may debug a pod must not be able to take its certificate from it.
+        if each.get("name") == NETWORK_CONTAINER and not path.startswith(".spec.ephemeralContainers")
+    ]
     if mode != "redirect":
         return not named
     if named != [".spec.initContainers[0]"]:

@@ -33,7 +33,7 @@ def redirected(user: int | None = 1000, **status: Any) -> dict[str, Any]:
         app["securityContext"]["runAsUser"] = user
     result = inject_pod(pod(containers=[app]), replace(SETTINGS, interception="redirect"), IdentityData())
     assert isinstance(result, Injected)
-    return {**result.pod, "status": {"phase": "Pending", **status}}
+    return {**result.pod, "status": status}
 
 
 def check(**state: Any) -> list[Object]:
@@ -84,8 +84,10 @@ async def environment(tmp_path: Path) -> Environment:
     return made
 
 
-async def failing(environment: Environment, name: str, owner: str | None, node: str = "a") -> None:
-    made = redirected(initContainerStatuses=check(state=ended(1)))
+async def failing(
+    environment: Environment, name: str, owner: str | None, node: str = "a", phase: str = "Pending"
+) -> None:
+    made = redirected(initContainerStatuses=check(state=ended(1)), phase=phase)
     references = [{"kind": "ReplicaSet", "name": owner, "uid": owner, "controller": True}] if owner else []
     made["metadata"] = {**made["metadata"], "name": name, "ownerReferences": references}
     made["spec"]["nodeName"] = node
@@ -132,3 +134,9 @@ async def test_a_pod_that_nobody_makes_again_stays_and_is_told_of(environment: E
     assert await left(environment) == ["alone"]
     (message,) = await told(environment)
     assert "create it anew" in message
+
+
+async def test_a_pod_that_is_not_started_again_is_its_owners_to_count(environment: Environment) -> None:
+    await failing(environment, "job", "backup", phase="Failed")
+    assert await network_rules.reconcile(environment, "shop", "job") is None
+    assert await left(environment) == ["job"]
