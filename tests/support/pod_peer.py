@@ -1,7 +1,7 @@
 """A program that listens or calls: ``listen KIND ADDRESS PORT`` or ``call KIND ADDRESS PORT SOURCE``.
 
-The one that listens answers with ``met``, its port, and, where a rule changed that, address and port to which the caller
-was on its way; it says ``listening`` once it does. The caller prints the answer, ``refused`` or ``lost``.
+The one that listens answers with ``met``, its port, and, where a rule changed that, address and port to which the
+caller was on its way; it says ``listening`` once it does. The caller prints the answer, ``refused`` or ``lost``.
 """
 
 import errno

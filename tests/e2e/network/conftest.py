@@ -2,13 +2,16 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support import pod_peer
 from tests.support.node import images, oci
-from tests.support.node.cluster import NodeCluster, Object
+from tests.support.node.cluster import NodeCluster
 
 from lawflow import __version__
+
+Object = dict[str, Any]
 
 IMAGE = "docker.io/lawflow/pod-peer:test"
 SIDECAR_IMAGE = f"docker.io/lawflow/sidecar:{__version__}"

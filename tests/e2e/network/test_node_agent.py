@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.e2e.network.conftest import NAMESPACE, check, container, pod
+from tests.e2e.network.conftest import NAMESPACE, RESTRICTED, check, container, pod
 from tests.support import chart
 from tests.support.node.cluster import NodeCluster
 from tests.support.waiting import eventually
@@ -25,6 +25,7 @@ PROBED, UNPROBED = 8080, 7000
 ELSEWHERE = 6999
 API_SERVER = ("10.96.0.1", 443)
 ANYWHERE = "0.0.0.0"
+MADE = ("early", "captured", "outside", "on-node", "unasked", "self-made", "repaired", "late")
 
 
 def folders(cluster: NodeCluster) -> dict[str, bytes]:
@@ -155,6 +156,26 @@ def test_other_pods_reach_the_sidecar_alone_and_the_node_its_probes_too(
 
 def test_a_pod_that_does_not_ask_has_no_rules(installed: NodeCluster) -> None:
     await_failed_check(installed, "unasked")
+
+
+def test_an_init_container_with_one_right_puts_the_rules_where_no_plugin_may(peers: NodeCluster) -> None:
+    context = {
+        **RESTRICTED, "runAsNonRoot": False, "runAsUser": 0, "capabilities": {"drop": ["ALL"], "add": ["NET_ADMIN"]},
+    }  # fmt: skip
+    addresses = {"name": "NODE_ADDRESSES", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIPs"}}}
+    applies = {
+        **check(),
+        "command": ["lawflow-network", "apply", "--node-address=$(NODE_ADDRESSES)", f"--probe-ports={PROBED}"],
+        "env": [addresses],
+        "securityContext": context,
+    }
+    probe = {"tcpSocket": {"port": PROBED}, "periodSeconds": 1}
+    app = container("app", APP_USER, "listen", "tcp", ANYWHERE, str(PROBED), readinessProbe=probe)
+    made = pod("self-made", app, container("outbound", USER_ID, "listen", "tcp", "127.0.0.1", str(OUTBOUND_PORT)))
+    made["spec"]["initContainers"] = [applies, {**check(), "name": "check"}]
+    peers.apply(made)
+    peers.kubectl("wait", "--for=condition=Ready", "pod/self-made", "--timeout=60s", seconds=90.0)
+    assert call(peers, "self-made", *API_SERVER) == f"met {OUTBOUND_PORT} {API_SERVER[0]} {API_SERVER[1]}"
 
 
 def test_a_configuration_that_the_node_writes_anew_has_the_plugin_before_the_next_pod(
