@@ -14,6 +14,7 @@ NATIVE := operator/lawflow/native
 SIDECAR_SOURCES := $(shell find sidecar \( -path sidecar/fuzz -o -path sidecar/sanitize \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 MODULE := $(NATIVE)/liblawflow_sidecar.so
 MINIMIZER := $(NATIVE)/minimizer.abi3.so
+NETWORK := $(NATIVE)/lawflow-network
 # Where there is no cargo, the sidecar's crates are left out aloud; in CI that is a failure.
 WITH_CARGO = command -v cargo >/dev/null || { echo "skipped: the crates in sidecar/ need cargo (https://rustup.rs)" >&2; test "$${CI:-}" != true; exit; };
 
@@ -68,7 +69,7 @@ generate: .venv/installed ## crds/, docs/ and the chart's gate, from the code
 manifest: .venv/installed tools ## charts/lawflow.yaml, the static manifest, from the chart
 	$(BIN)/python -m tests.support.chart
 
-modules: $(MODULE) $(MINIMIZER) ## what Envoy and Python load of the sidecar, into the package
+modules: $(MODULE) $(MINIMIZER) $(NETWORK) ## what Envoy, Python and nodes load of the sidecar, into the package
 
 wheel: .venv/installed $(MODULE) $(MINIMIZER) ## dist/, which the operator's image is built from
 	rm -rf dist
@@ -94,10 +95,10 @@ cluster-images: images ## put Lawflow's images onto it, so that `helm install` f
 cluster-down: .venv/installed ## end it, and remove every trace
 	@$(BIN)/python -m tests.support.node down
 
-e2e: .venv/installed tools $(MODULE) $(MINIMIZER) ## the end-to-end tests on a node of their own; needs Linux and root
+e2e: .venv/installed tools $(MODULE) $(MINIMIZER) $(NETWORK) ## the end-to-end tests on a node of their own; needs Linux and root
 	$(BIN)/pytest -m 'e2e and not soak'
 
-images: .venv/installed $(MODULE) $(MINIMIZER) ## both images as OCI archives in dist/images, without a container engine
+images: .venv/installed $(MODULE) $(MINIMIZER) $(NETWORK) ## both images as OCI archives in dist/images, without a container engine
 	@$(BIN)/python -m tests.support.node.images dist/images
 
 kind: .venv/installed ## the cluster tier on kind, with a kubelet and a scheduler; needs Docker
@@ -120,8 +121,16 @@ $(MINIMIZER): $(SIDECAR_SOURCES)
 	@$(CARGO) build --release --locked --quiet --package lawflow-py
 	@cp $(CARGO_TARGET)/release/liblawflow_minimizer.so $@.new && mv $@.new $@
 
+# It runs on nodes whose C library nobody knows, so it brings its own. The target is named so that build scripts do not.
+$(NETWORK): TARGET = $(shell rustc --print host-tuple)
+$(NETWORK): $(SIDECAR_SOURCES)
+	@command -v cargo >/dev/null || { echo "the network's program needs cargo: install Rust from https://rustup.rs" >&2; exit 1; }
+	@$(CARGO) rustc --release --locked --quiet --package lawflow-network --target $(TARGET) -- \
+		-C target-feature=+crt-static -C strip=symbols
+	@cp $(CARGO_TARGET)/$(TARGET)/release/$(notdir $@) $@.new && mv $@.new $@
+
 clean: ## remove what the other targets left in the checkout
-	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist $(NATIVE)/*.so
+	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist $(NATIVE)/*.so $(NETWORK)
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Lawflow needs Python 3.11 or newer; name one with make PYTHON=python3.12")'

@@ -25,6 +25,8 @@ VARIANTS = {
     "egress gateway": ("--set=egress.enabled=true,egress.externalRoots=own-roots",),
     "egress gateway with a certificate by Secret": ("--set=egress.enabled=true,sidecar.delivery=secret",),
     "webhook by URL": ("--set=webhook.url=https://127.0.0.1:9443/", "--set=webhook.caBundle=QUJD"),
+    "the plugin on nodes": ("--set=network.enabled=true,network.namespace=kube-system,sidecar.interception=redirect",),
+    "the plugin off nodes": ("--set=network.enabled=true,network.remove=true",),
     "everything off": (
         "--set=backstop.enabled=false,networkPolicies.enabled=false,startupCheck.enabled=false,crds.enabled=false",
     ),
@@ -62,6 +64,7 @@ def test_every_object_has_the_form_that_the_api_server_asks_for(schemas: str, fl
         ("sidecar.delivery=secrets", "/sidecar/delivery"),
         ("webhook.url=http://127.0.0.1:9443", "/webhook/url"),
         ("webhook.timeoutSeconds=31", "/webhook/timeoutSeconds"),
+        ("network.cniBinDir=opt/cni/bin", "/network/cniBinDir"),
     ],
 )
 def test_a_value_that_is_misspelt_or_out_of_range_is_named(flag: str, named: str) -> None:
@@ -96,6 +99,47 @@ def test_the_gateway_is_what_the_signer_takes_for_genuine(delivery: Delivery) ->
     template = gateway["spec"]["template"]
     assert is_genuine_gateway(template, InjectionSettings(release, delivery=delivery))
     assert not is_genuine_gateway(template, InjectionSettings(replace(release, bootstrap="{}"), delivery=delivery))
+
+
+def network_pod(*flags: str) -> Object:
+    (found,) = chart.of_kind(chart.objects(chart.rendered("--set=network.enabled=true", *flags)), "DaemonSet")
+    spec: Object = found["spec"]["template"]["spec"]
+    return spec
+
+
+def test_the_plugins_pods_have_folders_of_the_node_and_nothing_else_that_restricted_pods_lack(
+    control_plane: Cluster, namespace: str
+) -> None:
+    control_plane.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    spec = network_pod()
+    assert spec["automountServiceAccountToken"] is False
+    pod: Object = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe", "namespace": namespace}}
+    pod["spec"] = {**spec, "serviceAccountName": "default"}
+    refused = control_plane.kubectl("create", "--dry-run=server", "--filename=-", input=pod, check=False).stderr
+    refused = refused.partition('violates PodSecurity "restricted:latest": ')[2]
+    violations = {part.strip().partition(" (")[0] for part in refused.split("), ")}
+    because_of_the_node = {"host namespaces", "restricted volume types"}
+    because_of_its_files = {"unrestricted capabilities", "runAsNonRoot != true", "runAsUser=0"}
+    assert violations == because_of_the_node | because_of_its_files
+
+
+def test_the_plugins_pods_and_the_nodes_folders_are_named_once() -> None:
+    spec = network_pod("--set=network.cniBinDir=/home/cni,network.cniConfDir=/srv/net.d,network.remove=true")
+    (container,) = spec["containers"]
+    options = ["--cni-bin-dir=/home/cni", "--cni-conf-dir=/srv/net.d", "--remove"]
+    assert container["args"] == ["node", *options]
+    assert container["readinessProbe"]["exec"]["command"] == ["lawflow-network", "ready", *options]
+    assert {each["hostPath"]["path"] for each in spec["volumes"]} == {"/home/cni", "/srv/net.d"}
+    assert {each["mountPath"] for each in container["volumeMounts"]} == {"/home/cni", "/srv/net.d"}
+
+
+def test_no_role_is_bound_to_the_plugins_account() -> None:
+    made = chart.objects(chart.rendered("--set=network.enabled=true"))
+    bound = {
+        each["name"] for role in chart.of_kind(made, "RoleBinding", "ClusterRoleBinding") for each in role["subjects"]
+    }
+    assert "lawflow-network" in {each["metadata"]["name"] for each in chart.of_kind(made, "ServiceAccount")}
+    assert "lawflow-network" not in bound
 
 
 def test_every_service_selects_pods_that_have_its_port_and_every_budget_selects_pods() -> None:

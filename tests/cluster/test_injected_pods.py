@@ -44,7 +44,8 @@ def test_an_injected_pod_passes_restricted_and_is_genuine_as_stored(
 ) -> None:
     before = placed(restricted, initContainers=[container("migrate")])
     stored = control_plane.create(injected(before, delivery, mode))
-    assert [each["name"] for each in stored["spec"]["initContainers"]] == ["lawflow-sidecar", "migrate"]
+    own = ["lawflow-sidecar"] if mode == "explicit" else ["lawflow-network", "lawflow-sidecar"]
+    assert [each["name"] for each in stored["spec"]["initContainers"]] == [*own, "migrate"]
     settings = replace(SETTINGS, delivery=delivery)
     assert inject_pod(stored, settings, IDENTITY_DATA) == Unchanged("genuine-sidecar")
 

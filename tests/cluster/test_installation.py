@@ -253,6 +253,9 @@ def test_an_unlawful_workload_is_refused_in_words_and_with_every_server_dead_by_
     gated.server.start()
 
 
+PLUGIN_ON_NODES = "--set=network.enabled=true"
+
+
 def with_rights_of_a_hook(cluster: Cluster, template: str, account: str, *flags: str) -> User:
     """The service account of a hook's Job, with all its rights; the Job itself would wait for a kubelet."""
     made = chart.objects(chart.rendered(f"--show-only=templates/{template}.yaml", *flags))
@@ -260,9 +263,9 @@ def with_rights_of_a_hook(cluster: Cluster, template: str, account: str, *flags:
     return cluster.service_account(NAMESPACE, account)
 
 
-def remove_hook(cluster: Cluster, template: str) -> None:
+def remove_hook(cluster: Cluster, template: str, *flags: str) -> None:
     """What Helm does once a hook has succeeded."""
-    for each in chart.objects(chart.rendered(f"--show-only=templates/{template}.yaml")):
+    for each in chart.objects(chart.rendered(f"--show-only=templates/{template}.yaml", *flags)):
         metadata = each["metadata"]
         where = metadata.get("namespace", NAMESPACE)
         cluster.kubectl("delete", each["kind"], metadata["name"], "-n", where, "--ignore-not-found")
@@ -307,10 +310,18 @@ def test_uninstalling_takes_the_gate_down_first_and_leaves_the_definitions_alone
     for name, ours_by_label in ("lawflow-orders", {"app.kubernetes.io/managed-by": "lawflow"}), ("lawflow-own", {}):
         metadata = {"name": name, "namespace": "leaving", "labels": ours_by_label}
         cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata})
-    retiree = with_rights_of_a_hook(cluster, "retirement", "lawflow-retirement", "--set=sidecar.delivery=secret")
+    cluster.apply(*chart.objects(chart.rendered("--show-only=templates/network.yaml", PLUGIN_ON_NODES)))
+    flags = ("--set=sidecar.delivery=secret", PLUGIN_ON_NODES)
+    retiree = with_rights_of_a_hook(cluster, "retirement", "lawflow-retirement", *flags)
     for _ in range(2):
         retired = gated.run(retiree, "retire", f"--namespace={NAMESPACE}")
         assert retired.returncode == 0, retired.stderr
+        assert "took the CNI plugin off 0 nodes" in retired.stdout
+        (container,) = cluster.get("daemonset", "lawflow-network", "-n", NAMESPACE)["spec"]["template"]["spec"][
+            "containers"
+        ]
+        for arguments in container["args"], container["readinessProbe"]["exec"]["command"]:
+            assert arguments.count("--remove") == 1
     assert "lawflow.dev/index-ready" not in cluster.get("namespace", "leaving")["metadata"]["labels"]
     eventually(lambda: False in sidecars(cluster, "leaving"), "a pod without a sidecar")
     assert cluster.get("flowindexes", "--all-namespaces")["items"] == []
@@ -324,8 +335,8 @@ def test_uninstalling_takes_the_gate_down_first_and_leaves_the_definitions_alone
     }
     assert replicas["lawflow-controller"] == replicas["lawflow-webhook"] == 0
 
-    for template in "retirement", "startup-check":
-        remove_hook(cluster, template)
+    for template in "retirement", "startup-check", "network":
+        remove_hook(cluster, template, PLUGIN_ON_NODES)
     helm("uninstall", "lawflow", f"--namespace={NAMESPACE}", "--no-hooks", kubeconfig)
     kinds = sorted({each["kind"] for each in chart.objects(chart.rendered())} - {"CustomResourceDefinition"})
     eventually(

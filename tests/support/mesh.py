@@ -8,7 +8,7 @@ from lawflow.mesh.keys import KeyRing
 from lawflow.mesh.passage import passage
 from lawflow.mesh.policy import Terms
 from lawflow.mesh.resources import Resources, behind, resources
-from lawflow.mesh.sidecar import Identity, MeshSettings, destination_of, sidecar, source_of
+from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, Whereabouts, destination_of, sidecar, source_of
 from lawflow.model.base import CustomResource
 from lawflow.model.parse import is_custom, parse
 from lawflow.resolve import Objects, resolve
@@ -16,7 +16,11 @@ from lawflow.resolve import Objects, resolve
 TESTDATA = Path(__file__).resolve().parent.parent / "unit" / "mesh" / "testdata"
 BUNDLE = "-----BEGIN CERTIFICATE-----\nthe roots\n-----END CERTIFICATE-----\n"
 ADDRESSES = ("10.0.0.1", "10.0.0.2")
-SETTINGS = MeshSettings("example.org", egress=Identity("lawflow-system", "lawflow-egress"))
+SETTINGS = MeshSettings(
+    "example.org",
+    egress=Identity("lawflow-system", "lawflow-egress"),
+    system_destinations=(("default", "kubernetes", 443),),
+)
 TERMS = Terms(1_800_000_000, KeyRing(b"m" * 32, 7))
 
 
@@ -26,6 +30,11 @@ def golden_inputs() -> list[Path]:
 
 def golden_output(path: Path) -> Path:
     return TESTDATA / "out" / path.name
+
+
+def capture_of(path: Path) -> tuple[str, ...]:
+    """The mode of a golden file, by its name."""
+    return ("127.0.0.1", "::1") if path.stem.startswith("redirect") else ()
 
 
 def lawful(obj: dict[str, Any]) -> dict[str, Any]:
@@ -42,16 +51,25 @@ def typed(objects: Iterable[dict[str, Any]]) -> Objects:
     return Objects(custom, [obj for obj in plain if obj["kind"] == "Service"])
 
 
-def resources_of(objects: Iterable[dict[str, Any]]) -> dict[str, Resources]:
-    """The resources of every sidecar that the flows make necessary, by identity."""
+def resources_of(objects: Iterable[dict[str, Any]], capture: tuple[str, ...] = ()) -> dict[str, Resources]:
+    """The resources of every sidecar that the flows make necessary, by identity.
+
+    With ``capture`` they are those of mode redirect. Each Service has an address of its own; all have the same pods.
+    """
     found = [passage(flow) for flow in resolve(typed(objects))]
     ends = [source_of(each.flow) for each in found]
     ends += [end for each in found if (end := destination_of(each.flow, SETTINGS.egress))]
     rendered = {}
     for identity in sorted(set(ends)):
-        wanted = sidecar(identity, found, SETTINGS, {("shop", "billing", 8080): 3000})
+        placement = Placement(capture=capture)
+        wanted = sidecar(identity, found, SETTINGS, {("shop", "billing", 8080): 3000}, placement)
+        services = [each.port.service for each in wanted.outbound] + [*SETTINGS.system_destinations]
+        whereabouts = {
+            service: Whereabouts(((f"10.96.0.{number}", service[2]),), tuple((each, 3000) for each in ADDRESSES))
+            for number, service in enumerate(sorted(services), start=1)
+        }
         endpoints = {behind(outbound.port, SETTINGS): ADDRESSES for outbound in wanted.outbound}
         rendered[f"{identity.namespace}/{identity.service_account}"] = resources(
-            wanted, SETTINGS, BUNDLE, endpoints, TERMS
+            wanted, SETTINGS, BUNDLE, endpoints, TERMS, whereabouts=whereabouts
         )
     return rendered

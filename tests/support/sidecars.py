@@ -27,6 +27,7 @@ from lawflow.xds.world import World
 TRUST_DOMAIN = "example.org"
 SYSTEM, SERVER = "lawflow-system", "lawflow-xds"
 EGRESS = Identity(SYSTEM, "lawflow-egress")
+API_SERVER = ("default", "kubernetes", 443)
 
 
 def flow(source: str, destination: str, path: str) -> dict[str, Any]:
@@ -53,6 +54,10 @@ class Mesh:
     world: World = field(default_factory=lambda: World(EGRESS))
     external_roots: str = ""
     port: int = 0
+    captures: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Service accounts whose pods redirect, with the addresses where connections arrive."""
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Addresses of pods that are no loopback addresses of the test's own."""
     _server: grpc.aio.Server | None = None
 
     def __post_init__(self) -> None:
@@ -74,7 +79,8 @@ class Mesh:
         )
 
     def address(self, service_account: str) -> str:
-        return loopback_addresses([service_account], str(self.directory))[service_account]
+        loopback = loopback_addresses([service_account], str(self.directory))[service_account]
+        return self.addresses.get(service_account, loopback)
 
     def outbound(self, service_account: str, destination: str) -> str:
         host = f"{destination}.shop.svc"
@@ -142,10 +148,13 @@ class Mesh:
         )
         self.snapshots.trust(self.bundle.to_pem(), self.bundle.version)
         self.snapshots.open()
-        return DiscoveryService(self.snapshots, TRUST_DOMAIN)
+        return DiscoveryService(self.snapshots, TRUST_DOMAIN, self._interception)
+
+    async def _interception(self, identity: Identity, _node: str) -> tuple[str, ...]:
+        return self.captures.get(identity.service_account, ())
 
     def _settings(self) -> MeshSettings:
-        return MeshSettings(TRUST_DOMAIN, egress=EGRESS)
+        return MeshSettings(TRUST_DOMAIN, egress=EGRESS, system_destinations=(API_SERVER,))
 
     def _place(self, identity: Identity) -> Placement:
         account = identity.service_account

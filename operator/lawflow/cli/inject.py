@@ -67,12 +67,13 @@ def inject(sources: tuple[str, ...], default_namespace: str, injection: Injectio
         _stop(UNUSABLE, problems)
     flows = [flow for flow, _ in found.flows]
     refused: list[str] = []
-    change = _change(flows, _modes(manifest), default_namespace, injection, refused)
+    warned: list[str] = []
+    change = _change(flows, _modes(manifest), default_namespace, injection, refused, warned)
     output = [rewritten(each.text.decode("utf-8-sig"), each.file, change) for each in texts]
     if refused:
         _stop(REFUSED, refused)
     click.echo(_joined(output), nl=False)
-    for warning in _missing(manifest, flows, default_namespace):
+    for warning in (*_missing(manifest, flows, default_namespace), *warned):
         click.echo(f"warning: {warning}", err=True)
 
 
@@ -105,6 +106,7 @@ def _change(
     default: str,
     settings: InjectionSettings,
     refused: list[str],
+    warned: list[str],
 ) -> Change:
     def change(located: LocatedObject) -> Object | None:
         workload = located.object
@@ -114,7 +116,8 @@ def _change(
             return None
         data = identity_data(template.service_account, namespace, flows, modes.get(namespace))
         match inject_workload(workload, settings, data):
-            case Injected(injected):
+            case Injected(injected, warnings):
+                warned.extend(_told(located, namespace, each) for each in warnings)
                 return injected
             case Refused(reasons):
                 refused.extend(_told(located, namespace, reason) for reason in reasons)
@@ -123,7 +126,7 @@ def _change(
     return change
 
 
-def _told(located: LocatedObject, namespace: str, reason: Refusal) -> str:
+def _told(located: LocatedObject, namespace: str, reason: Refusal | str) -> str:
     metadata = located.object["metadata"]
     name = metadata.get("name") or metadata.get("generateName")
     return f"{located.file}: {located.object['kind']} {namespace}/{name}: {reason}"

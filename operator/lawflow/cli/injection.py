@@ -12,7 +12,7 @@ from lawflow.identity.spiffe import SpiffeId
 from lawflow.inject.settings import Delivery, InjectionSettings, SidecarRelease
 from lawflow.mesh.bootstrap import BootstrapSettings
 from lawflow.mesh.releases import KEPT, bootstrap_of, counted_versions
-from lawflow.model.sidecar import SIGNER_NAME, USER_ID, Interception
+from lawflow.model.sidecar import SIGNER_NAME, USER_ID, Interception, RedirectBy
 from lawflow.model.trust_bundle import SYSTEM_NAMESPACE, XDS_SERVICE_ACCOUNT
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -44,6 +44,13 @@ _OPTIONS = (
         show_default=True,
         help="How an app's traffic reaches the sidecar.",
     ),
+    click.option(
+        "--redirect-by",
+        type=click.Choice(["cni", "initContainer"]),
+        default="cni",
+        show_default=True,
+        help="Who puts the rules of interception redirect into a pod's network.",
+    ),
     click.option("--signer-name", default=SIGNER_NAME, show_default=True, help="Signer of pod certificates."),
     click.option("--trust-domain", default="cluster.local", show_default=True, help="Trust domain of SPIFFE ids."),
     click.option(
@@ -67,6 +74,7 @@ def injection_options(command: Command, own_namespace: str = "--namespace") -> C
         sidecar_uid: int,
         delivery: Delivery,
         interception: Interception,
+        redirect_by: RedirectBy,
         signer_name: str,
         trust_domain: str,
         own_namespace: str,
@@ -79,6 +87,7 @@ def injection_options(command: Command, own_namespace: str = "--namespace") -> C
             current,
             tuple(previous),
             interception=interception,
+            redirect_by=redirect_by,
             delivery=delivery,
             signer_name=signer_name,
             user_id=sidecar_uid,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from lawflow.cli import network_plugin
 from lawflow.controller import authority, certificate, leader, serving
 from lawflow.controller.network_policy import MANAGED_BY
 from lawflow.gate.policy import PART_OF
@@ -60,6 +61,8 @@ _GATE: tuple[Kind, ...] = (
 def retire(namespace: str, timeout: float, kubeconfig: Path | None, forget: bool) -> int:
     """Stop the controller, take the gate down, restart workloads without sidecars, and remove what Lawflow wrote.
 
+    On nodes, too: the CNI plugin of the interception redirect. Pods that still run keep the rules of their network.
+
     Twice does no harm. DataFlows and other objects of yours stay, and the secret behind pseudonyms.
     """
 
@@ -74,6 +77,7 @@ def retire(namespace: str, timeout: float, kubeconfig: Path | None, forget: bool
             await _remove_certificates(store)
             await _remove_app_roots(store)
             await _remove_indexes(store)
+            await network_plugin.remove(store, timeout)
             await _remove_own(store, namespace, forget=forget)
 
     try:

@@ -1,7 +1,9 @@
 """``lawflow xds``: the configuration server of the sidecars."""
 
 import asyncio
+import contextlib
 import logging
+import re
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -12,7 +14,7 @@ import click
 from lawflow.cli.json_logs import log_as_json
 from lawflow.identity.pem import PemError, certificates_from_pem, private_key_from_pem
 from lawflow.mesh.keys import SECRET_KEY
-from lawflow.mesh.sidecar import Identity, MeshSettings, Placement
+from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, ServicePort
 from lawflow.model.loopback import CLUSTER_DOMAIN
 from lawflow.model.sidecar import CERTIFICATE_DIRECTORY, EGRESS_SERVICE_ACCOUNT
 from lawflow.model.trust_bundle import SYSTEM_NAMESPACE
@@ -21,6 +23,7 @@ from lawflow.store.protocol import Store, StoreError
 from lawflow.xds.acknowledgement import note_acknowledgements
 from lawflow.xds.external_roots import PUBLIC, ExternalRoots
 from lawflow.xds.health import health
+from lawflow.xds.interception import Interceptions
 from lawflow.xds.server import XDS_PORT, DiscoveryService, ServerCredentials, start
 from lawflow.xds.snapshots import Snapshots
 from lawflow.xds.watch import watch
@@ -28,6 +31,7 @@ from lawflow.xds.world import World
 
 DRAIN_SECONDS = 5.0
 
+_SERVICE_PORT = re.compile(r"([a-z0-9-]+)/([a-z0-9-]+):([0-9]{1,5})")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _log = logging.getLogger(__name__)
 
@@ -59,6 +63,14 @@ _log = logging.getLogger(__name__)
     help="Authorities, PEM, that hosts outside are known by beside the public ones; read anew when it changes.",
 )
 @click.option("--terminate/--no-terminate", default=False, help="End the TLS of apps where flows say tls: terminate.")
+@click.option(
+    "--system-destination",
+    "system_destinations",
+    multiple=True,
+    default=("default/kubernetes:443", "kube-system/kube-dns:53"),
+    envvar="LAWFLOW_SYSTEM_DESTINATIONS",
+    help="NAMESPACE/NAME:PORT of a Service that redirected pods reach without a flow. Give it once, empty, for none.",
+)
 @click.option("--connection-seconds", default=1800.0, help="Longest life of a connection between sidecars.")
 def xds(
     certificate: Path,
@@ -74,12 +86,20 @@ def xds(
     protection_secret: Path,
     external_roots: Path | None,
     terminate: bool,
+    system_destinations: tuple[str, ...],
     connection_seconds: float,
 ) -> int:
     """Serve every sidecar its listeners, clusters, endpoints and trust bundle, by mutual TLS."""
     log_as_json()
     egress = Identity(namespace, EGRESS_SERVICE_ACCOUNT)
-    settings = MeshSettings(trust_domain, cluster_domain, egress, terminate, connection_seconds)
+    settings = MeshSettings(
+        trust_domain,
+        cluster_domain,
+        egress,
+        terminate,
+        system_destinations=tuple(service_port(text) for text in system_destinations if text),
+        max_connection_duration=connection_seconds,
+    )
     roots = ExternalRoots(PUBLIC, *([external_roots] if external_roots else []))
 
     async def run() -> None:
@@ -94,11 +114,9 @@ def xds(
             master=lambda: _read(protection_secret),
             external_roots=roots,
         )
-        service = DiscoveryService(snapshots, trust_domain)
-        async with (
-            await KubernetesStore.connect(kubeconfig) as store,
-            health(service, lambda: snapshots.is_open, host, health_port),
-        ):
+        async with await KubernetesStore.connect(kubeconfig) as store, contextlib.AsyncExitStack() as stack:
+            service = DiscoveryService(snapshots, trust_domain, Interceptions(store))
+            await stack.enter_async_context(health(service, lambda: snapshots.is_open, host, health_port))
             await until(
                 stop,
                 watch(store, world, snapshots, namespace),
@@ -111,6 +129,14 @@ def xds(
     except (StoreError, PemError, OSError) as error:
         raise click.ClickException(str(error)) from None
     return 0
+
+
+def service_port(text: str) -> ServicePort:
+    """NAMESPACE/NAME:PORT in its parts. Raises click.UsageError for anything else."""
+    found = _SERVICE_PORT.fullmatch(text)
+    if not found:
+        raise click.UsageError(f"--system-destination {text!r} is not NAMESPACE/NAME:PORT, e.g. default/kubernetes:443")
+    return found[1], found[2], int(found[3])
 
 
 def _read(secret: Path) -> bytes:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from lawflow.controller import authority, certificate, egress
+from lawflow.controller import authority, certificate, egress, network_rules
+from lawflow.controller.capture import failure
 from lawflow.controller.queue import Key
 from lawflow.controller.settings import Environment
 from lawflow.model import labels
@@ -110,6 +111,8 @@ def _of_workload(environment: Environment, obj: Object, namespace: str) -> Itera
         service = incoming.spec.destination.service
         if service and template.service_account == (service.service_account_name or service.name):
             yield incoming.key
+    if (obj.get("kind") or POD.name) == POD.name and failure(obj) is not None:
+        yield network_rules.KIND, namespace, obj["metadata"]["name"]
     if labels.INJECTED in template.metadata.get("annotations", {}):
         yield certificate.KIND, namespace, template.service_account
         yield authority.KEY

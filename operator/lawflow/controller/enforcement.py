@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from lawflow.controller.capture import explained, weightiest
 from lawflow.controller.world import World
 from lawflow.model import labels
 from lawflow.model.dataflow import DataFlow
@@ -36,6 +37,10 @@ class WorkloadState:
     """Pods whose sidecar is of a release that this control plane does not know."""
     exposed: int = 0
     """Pods whose own ports are not closed to connections past the sidecar, but for a NetworkPolicy."""
+    escaping: int = 0
+    """Pods in mode redirect that are not captured whole."""
+    escape: str = ""
+    """The weightiest reason for that."""
 
     @property
     def reason(self) -> str:
@@ -57,6 +62,8 @@ class WorkloadState:
                 return "RestartRequired", f"{lacking}: roll the workload out again so that its pods get one"
             fix = "label the namespace lawflow.dev/inject: enabled and roll the workload out again"
             return "NoEnforcer", f"{lacking}: {fix}"
+        if self.escape:
+            return self.escape, explained(self.escape, f"{self.escaping} of {workload}")
         if self.rejecting:
             return "PolicyRejected", (
                 f"the sidecars of {self.rejecting} of {workload} keep their last configuration and reject the new one: "
@@ -123,6 +130,7 @@ def _state(
     annotated = [pod["metadata"]["annotations"] for pod in pods]
     rejections = [found[labels.POLICY_REJECTED] for found in annotated if labels.POLICY_REJECTED in found]
     injected = [found for found in annotated if labels.INJECTED in found]
+    escapes = [reason for pod in pods if (reason := pod["status"].get("capture"))]
     return WorkloadState(
         workload["kind"],
         metadata["name"],
@@ -137,6 +145,8 @@ def _state(
         sidecars=tuple(sorted({found[labels.MODULE] for found in injected if labels.MODULE in found})),
         forgotten=sum(releases is not None and found[labels.INJECTED] not in releases for found in injected),
         exposed=sum(side == "destination" and found.get(labels.INTERCEPTION) == "explicit" for found in injected),
+        escaping=len(escapes),
+        escape=weightiest(iter(escapes)),
     )
 
 

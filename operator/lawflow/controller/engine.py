@@ -14,6 +14,7 @@ from lawflow.controller import (
     dataflow,
     dataset,
     namespace,
+    network_rules,
     pod_certificate_request,
     protection,
     serving,
@@ -46,8 +47,9 @@ RECONCILERS: Mapping[str, Reconcile] = {
     certificate.KIND: certificate.reconcile,
     serving.KIND: serving.reconcile,
     POD_CERTIFICATE_REQUEST.name: pod_certificate_request.reconcile,
+    network_rules.KIND: network_rules.reconcile,
 }
-"""By the kind of key; those of authority, certificate and serving are no kinds of objects but of duties."""
+"""By the kind of key; some are no kinds of objects but of duties."""
 
 _log = logging.getLogger(__name__)
 

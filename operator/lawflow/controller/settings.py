@@ -73,6 +73,8 @@ class Environment:
     """The certificate authority as it is stored, once it was read; issue with nothing else."""
     announced: dict[tuple[str, ...], None] = field(default_factory=dict)
     """Transitions that this process has told of."""
+    deletions: dict[tuple[str, str], dt.datetime] = field(default_factory=dict)
+    """When a pod whose network lacked its rules was deleted last, by its owner's uid and its node."""
     policies: dict[str, dict[str, Object]] = field(default_factory=dict)
     """NetworkPolicies that this process wrote or found, by namespace and name; a resync forgets them."""
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from lawflow.controller.capture import failure, shortfall
 from lawflow.model import labels
 from lawflow.model.base import GROUP, CustomResource
 from lawflow.model.dataflow import DataFlow
@@ -33,7 +34,8 @@ WATCHED: tuple[Kind, ...] = (
 
 _PARSED = frozenset({DATA_FLOW.name, CONSENT_POLICY.name, DATASET.name, DATA_CONTROLLER.name})
 _WORKLOADS = frozenset(kind.name for kind in WORKLOAD_KINDS)
-_ENDED = frozenset({"Succeeded", "Failed"})
+ENDED = frozenset({"Succeeded", "Failed"})
+"""Phases of a pod that nothing runs of any more."""
 
 REMEMBERED_DELETIONS = 50_000
 """More than can be deleted while one list is under way; an entry costs some hundred bytes."""
@@ -119,7 +121,7 @@ class World:
     def live_pods(self, namespace: str) -> Iterator[Object]:
         """Pods that have not ended and are not being deleted."""
         for pod in self.all(POD, namespace):
-            if pod["status"].get("phase") not in _ENDED and not pod["metadata"].get("deletionTimestamp"):
+            if pod["status"].get("phase") not in ENDED and not pod["metadata"].get("deletionTimestamp"):
                 yield pod
 
     def owner(self, obj: Object) -> Object:
@@ -207,6 +209,9 @@ def _workload_facts(obj: Object) -> Object:
                 facts["spec"] = pod_spec
                 if labels.INJECTED in facts["metadata"]["annotations"]:
                     facts["spec"] |= _kept(template.spec, ("hostAliases",))
+                if facts["metadata"]["annotations"].get(labels.INTERCEPTION) == "redirect":
+                    facts["spec"] |= _kept(template.spec, ("nodeName",))
+                    facts["status"] |= {"capture": shortfall(obj), "captureFailure": failure(obj)}
             case "CronJob":
                 facts["spec"]["jobTemplate"] = {"spec": {"template": body}}
             case _:

@@ -1,13 +1,17 @@
 """What makes a sidecar genuine: for the gate inside the API server, the certificate signer, and injection itself."""
 
-from typing import Any
+from typing import Any, get_args
 
+from lawflow.inject import network
+from lawflow.inject.containers import all_containers
+from lawflow.inject.network import network_container
 from lawflow.inject.secret_discovery import ANNOTATIONS
 from lawflow.inject.settings import InjectionSettings
 from lawflow.inject.sidecar import COMMAND, ENVIRONMENT, arguments, sidecar_container
 from lawflow.inject.volumes import NAMES, sidecar_volumes
+from lawflow.model import labels
 from lawflow.model.flow_index import GenuineSidecar
-from lawflow.model.sidecar import CONTAINER
+from lawflow.model.sidecar import CONTAINER, NETWORK_CONTAINER, RedirectBy
 from lawflow.model.workload import Object, PodTemplate
 
 # What admission and autoscalers may set or change in a container without changing what it runs.
@@ -27,6 +31,7 @@ def genuine_sidecar(settings: InjectionSettings) -> GenuineSidecar:
         environment=ENVIRONMENT,
         volumes=NAMES,
         annotations=dict(ANNOTATIONS),
+        network_arguments=tuple(tuple(network.arguments(settings.user_id, form)) for form in get_args(RedirectBy)),
     )
 
 
@@ -45,10 +50,29 @@ def has_genuine_sidecar(pod: Object, settings: InjectionSettings) -> bool:
     container = comparable(found[0])
     releases = (settings.release, *settings.previous)
     return (
-        all(annotations.get(name) == text for name, text in ANNOTATIONS.items())
+        _has_genuine_network(spec, annotations.get(labels.INTERCEPTION, ""), settings)
+        and all(annotations.get(name) == text for name, text in ANNOTATIONS.items())
         and all(volume in volumes for volume in sidecar_volumes(settings, template.service_account))
         and any(container == comparable(sidecar_container(settings, release)) for release in releases)
     )
+
+
+def _has_genuine_network(spec: Object, mode: str, settings: InjectionSettings) -> bool:
+    """Whether the container that sees to the rules is there where it must be, in either form, and only there."""
+    named = [
+        path
+        for path, each in all_containers(spec)
+        # Whoever may debug a pod must not be able to take its certificate from it.
+        if each.get("name") == NETWORK_CONTAINER and not path.startswith(".spec.ephemeralContainers")
+    ]
+    if mode != "redirect":
+        return not named
+    if named != [".spec.initContainers[0]"]:
+        return False
+    found = comparable(spec["initContainers"][0])
+    forms: tuple[RedirectBy, ...] = get_args(RedirectBy)
+    releases = (settings.release, *settings.previous)
+    return any(found == comparable(network_container(settings, each, form)) for each in releases for form in forms)
 
 
 def comparable(container: Object) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+from lawflow.inject.escapes import escapes
 from lawflow.inject.genuine import has_genuine_sidecar
 from lawflow.inject.host_aliases import merged_aliases
+from lawflow.inject.network import network_container, probe_ports
 from lawflow.inject.refusal import guard, refusals
 from lawflow.inject.result import Injected, InjectionResult, Refused, Unchanged
 from lawflow.inject.secret_discovery import ANNOTATIONS
@@ -33,7 +35,8 @@ def inject_pod(pod: Object, settings: InjectionSettings, identity_data: Identity
     mode = interception(pod, settings, identity_data)
     if reasons := refusals(pod, mode, identity_data.destinations):
         return Refused(reasons)
-    return Injected(_injected(pod, settings, identity_data, mode))
+    warnings = tuple(escapes(pod["spec"], settings)) if mode == "redirect" else ()
+    return Injected(_injected(pod, settings, identity_data, mode), warnings)
 
 
 def interception(pod: Object, settings: InjectionSettings, identity_data: IdentityData) -> Interception:
@@ -51,10 +54,16 @@ def _injected(
         labels.INJECTED: settings.release.version,
         labels.INTERCEPTION: mode,
     }
-    metadata = {**(pod.get("metadata") or {}), "annotations": annotations}
     spec = dict(pod["spec"])
+    own = [sidecar_container(settings, settings.release)]
+    annotations.pop(labels.PROBE_PORTS, None)
+    if mode == "redirect":
+        own.insert(0, network_container(settings, settings.release))
+        if ports := probe_ports(spec):
+            annotations[labels.PROBE_PORTS] = ports
+    metadata = {**(pod.get("metadata") or {}), "annotations": annotations}
     # First, so that the init containers of the app already speak through it.
-    spec["initContainers"] = [sidecar_container(settings, settings.release), *(spec.get("initContainers") or ())]
+    spec["initContainers"] = [*own, *(spec.get("initContainers") or ())]
     account = PodTemplate("", metadata, spec).service_account
     spec["volumes"] = [*(spec.get("volumes") or ()), *sidecar_volumes(settings, account)]
     if mode == "explicit" and identity_data.destinations:

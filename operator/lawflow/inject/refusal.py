@@ -15,7 +15,7 @@ from lawflow.inject.sysctls import sysctl_conflicts
 from lawflow.inject.volumes import NAMES
 from lawflow.model import labels
 from lawflow.model.loopback import LoopbackDestination
-from lawflow.model.sidecar import CONTAINER, Interception
+from lawflow.model.sidecar import OWN_CONTAINERS, Interception
 from lawflow.model.workload import Object, PodTemplate
 
 _WINDOWS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
@@ -73,11 +73,11 @@ def _unknown_mode(mode: str) -> Iterator[Refusal]:
 
 def _taken_names(spec: Object) -> Iterator[Refusal]:
     for path, container in all_containers(spec):
-        if container.get("name") == CONTAINER:
+        if container.get("name") in OWN_CONTAINERS:
             yield Refusal(
                 "sidecar-not-genuine",
                 path,
-                f"this container is called {CONTAINER} but is not the sidecar of a release that is in use",
+                f"this container is called {container['name']} but is not that of a release that is in use",
                 "remove it together with its volumes, and let Lawflow inject its own",
             )
     for position, volume in enumerate(spec.get("volumes") or ()):

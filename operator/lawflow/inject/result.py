@@ -24,6 +24,8 @@ class Injected:
     """The pod with its sidecar. The input is left as it was, and what did not change is shared with it."""
 
     pod: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+    """What may keep the sidecar from carrying all that the pod sends."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from lawflow.model.loopback import LoopbackDestination
-from lawflow.model.sidecar import SIGNER_NAME, USER_ID, Interception
+from lawflow.model.sidecar import SIGNER_NAME, USER_ID, Interception, RedirectBy
 
 Delivery = Literal["podCertificate", "secret"]
 """How key and leaf reach the sidecar: made on the node and signed on request, or from a Secret per service account."""
@@ -39,6 +39,8 @@ class InjectionSettings:
     """The two releases before: their sidecars stay genuine, so that an upgrade forces no rollout."""
     interception: Interception = "explicit"
     """Default mode; the namespace's label and the pod's annotation win over it."""
+    redirect_by: RedirectBy = "cni"
+    """How pods in mode redirect come by their rules."""
     delivery: Delivery = "podCertificate"
     signer_name: str = SIGNER_NAME
     user_id: int = USER_ID

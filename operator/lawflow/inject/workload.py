@@ -16,8 +16,9 @@ def inject_workload(workload: Object, settings: InjectionSettings, identity_data
         return Unchanged("no-pod-template")
     pod = {"metadata": template.metadata, "spec": template.spec}
     match inject_pod(pod, settings, identity_data):
-        case Injected(injected):
-            return Injected(_with_template(workload, template.path, injected))
+        case Injected(injected, warnings):
+            at_root = tuple(template.path + warning for warning in warnings)
+            return Injected(_with_template(workload, template.path, injected), at_root)
         case Refused(reasons):
             return Refused(nested(reasons, template.path))
         case unchanged:

@@ -5,6 +5,7 @@ from lawflow.mesh.endpoint import load_assignment
 from lawflow.mesh.envoy import ADS, Resource, extension, seconds, typed
 from lawflow.mesh.route import leaves
 from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound, PeerPort, Sidecar
+from lawflow.model.sidecar import PEER_PORT
 
 CONNECT_TIMEOUT = "2s"
 _LOCAL = "127.0.0.1"
@@ -24,6 +25,19 @@ def outbound_cluster(outbound: Outbound, sidecar: Sidecar, settings: MeshSetting
         "transport_socket": tls.upstream_socket(outbound.port.server_name, name, directory),
         # The caller ends a connection before the called side would, which could cross a request on its way.
         "typed_extension_protocol_options": _protocol(settings.max_connection_duration * 0.8),
+    }
+
+
+def direct_cluster(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings) -> Resource:
+    """The sidecar of the very pod that the app called; only addresses of the Service's pods lead here."""
+    found = outbound_cluster(outbound, sidecar, settings)
+    del found["eds_cluster_config"]
+    return {
+        **found,
+        "name": f"direct/{outbound.port.name}",
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "original_dst_lb_config": {"upstream_port_override": PEER_PORT},
     }
 
 

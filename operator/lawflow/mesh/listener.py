@@ -10,22 +10,27 @@ from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound, Sidecar
 from lawflow.model.sidecar import PEER_PORT
 
 INBOUND = "inbound"
-_BUFFER_BYTES = 1 << 20
-_TLS_INSPECTOR = extension(
+BUFFER_BYTES = 1 << 20
+TLS_INSPECTOR = extension(
     "envoy.filters.listener.tls_inspector", "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
 )
 
 
 def listeners(sidecar: Sidecar, settings: MeshSettings, certified: Container[str] = ()) -> list[Resource]:
-    """All listeners of a sidecar; a workload that nobody may call has none for peers.
+    """The listeners of a sidecar in mode explicit; a workload that nobody may call has none for peers.
 
     ``certified`` are names of ports at which the sidecar has a certificate to end its app's TLS with. An Envoy that
     waits for one that never comes is never ready, so without one the app is hung up on.
     """
-    found = [_outbound(outbound, sidecar, settings, certified) for outbound in sidecar.outbound]
-    if sidecar.inbound:
-        found.append(_inbound(sidecar.inbound, sidecar, settings))
-    return found
+    return [
+        *(_outbound(outbound, sidecar, settings, certified) for outbound in sidecar.outbound),
+        *inbound_listeners(sidecar, settings),
+    ]
+
+
+def inbound_listeners(sidecar: Sidecar, settings: MeshSettings) -> list[Resource]:
+    """The one for all peers, where there are any."""
+    return [_inbound(sidecar.inbound, sidecar, settings)] if sidecar.inbound else []
 
 
 def _inbound(ports: Sequence[Inbound], sidecar: Sidecar, settings: MeshSettings) -> Resource:
@@ -33,8 +38,8 @@ def _inbound(ports: Sequence[Inbound], sidecar: Sidecar, settings: MeshSettings)
         "name": INBOUND,
         "traffic_direction": "INBOUND",
         "address": socket_address(sidecar.placement.address, PEER_PORT),
-        "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
-        "listener_filters": [_TLS_INSPECTOR],
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "listener_filters": [TLS_INSPECTOR],
         # No default chain: who names no port that a flow leads to is hung up on.
         "filter_chains": [_inbound_chain(inbound, sidecar, settings) for inbound in ports],
     }
@@ -44,7 +49,7 @@ def _inbound_chain(inbound: Inbound, sidecar: Sidecar, settings: MeshSettings) -
     port = inbound.port
     name = f"inbound/{port.name}"
     if port.protocol == "tcp":
-        filters = [rbac.network_filter(name, port.open_rules), _tcp_proxy(name)]
+        filters = [rbac.network_filter(name, port.open_rules), tcp_proxy(name)]
     else:
         own = sidecar.identity.spiffe_id(settings.trust_domain)
         filters = [called_address(), http_filter_chain(port, "inbound", own, settings.max_connection_duration)]
@@ -60,29 +65,24 @@ def _outbound(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings, cert
     port = outbound.port
     name = f"outbound/{port.name}"
     if port.protocol == "tcp":
-        own = sidecar.identity.spiffe_id(settings.trust_domain)
         # Plain loopback has no peer certificate to judge by: an open flow passes, without one nothing does.
-        filters = [*(() if port.open_rules else [_nobody(own)]), _tcp_proxy(name)]
+        filters = [tcp_proxy(name) if port.open_rules else hang_up()]
         if port.external:
             return _by_name(outbound, filters, {})
     else:
         own = sidecar.identity.spiffe_id(settings.trust_domain)
         filters = [http_filter_chain(port, "outbound", own, None)]
         if port.terminates and port.name not in certified:
-            return _by_name(outbound, [_nobody(own), _tcp_proxy(name)], {})
+            return _by_name(outbound, [hang_up()], {})
         if port.terminates:
             return _by_name(outbound, filters, {"transport_socket": tls.app_socket(tls.app_secret_name(port.name))})
     return {
         "name": name,
         "traffic_direction": "OUTBOUND",
         "address": socket_address(outbound.address, outbound.listening_port),
-        "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "filter_chains": [{"filters": filters}],
     }
-
-
-def _nobody(stat_prefix: str) -> Resource:
-    return rbac.network_filter(stat_prefix, ())
 
 
 def _by_name(outbound: Outbound, filters: list[Resource], ended: Resource) -> Resource:
@@ -92,15 +92,21 @@ def _by_name(outbound: Outbound, filters: list[Resource], ended: Resource) -> Re
         "name": f"outbound/{outbound.port.name}",
         "traffic_direction": "OUTBOUND",
         "address": socket_address(outbound.address, outbound.listening_port),
-        "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
-        "listener_filters": [_TLS_INSPECTOR],
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "listener_filters": [TLS_INSPECTOR],
         "filter_chains": [
             {"filter_chain_match": {"server_names": [name], "transport_protocol": "tls"}, "filters": filters, **ended}
         ],
     }
 
 
-def _tcp_proxy(cluster: str) -> Resource:
+def hang_up() -> Resource:
+    """The network filter that ends every connection at once, and counts it: there is no cluster of that name."""
+    return tcp_proxy("closed")
+
+
+def tcp_proxy(cluster: str) -> Resource:
+    """The network filter that passes bytes on to a cluster."""
     return extension(
         "envoy.filters.network.tcp_proxy",
         "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",

@@ -33,6 +33,11 @@ def per_route(rules: Iterable[Rule], *, sources: bool) -> Resource:
     return typed(_HTTP + "RBACPerRoute", rbac={"rules": {"action": "ALLOW", "policies": policies}})
 
 
+def unrestricted() -> Resource:
+    """What turns the filter off for routes that lead nowhere, so that their own answer is given."""
+    return typed(_HTTP + "RBACPerRoute")
+
+
 def network_filter(stat_prefix: str, rules: Iterable[Rule]) -> Resource:
     """For TCP, where a flow lets everything or nothing through."""
     policies = {rule.flow: {"permissions": [{"any": True}], "principals": [_principal(rule.source)]} for rule in rules}

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Mapping
 
 from lawflow.mesh import tls
-from lawflow.mesh.cluster import inbound_clusters, outbound_cluster
+from lawflow.mesh.capture import capture_listeners, direct, system_cluster
+from lawflow.mesh.cluster import direct_cluster, inbound_clusters, outbound_cluster
 from lawflow.mesh.endpoint import load_assignment
 from lawflow.mesh.envoy import TYPE_PREFIX, Resource
-from lawflow.mesh.listener import listeners
+from lawflow.mesh.external import external_ports, external_routes
+from lawflow.mesh.listener import inbound_listeners, listeners
 from lawflow.mesh.policy import Terms, extension_configuration
 from lawflow.mesh.route import leaves, route_configuration
-from lawflow.mesh.sidecar import MeshSettings, PeerPort, Sidecar
+from lawflow.mesh.sidecar import MeshSettings, Outbound, PeerPort, ServicePort, Sidecar, Whereabouts
 from lawflow.model.sidecar import PEER_PORT
 
 CLUSTER = TYPE_PREFIX + "envoy.config.cluster.v3.Cluster"
@@ -31,20 +33,25 @@ def resources(
     terms: Terms,
     external_roots: str = "",
     app_certificates: Mapping[str, tuple[str, str]] | None = None,
+    whereabouts: Mapping[ServicePort, Whereabouts] | None = None,
 ) -> Resources:
     """The resources of one sidecar.
 
     ``bundle`` is the trust bundle as PEM; ``endpoints`` gives the addresses of the pods behind a Service; ``terms``
     hold for all policies; ``external_roots`` are the authorities that hosts outside are known by (PEM), which a sidecar
     needs that :func:`calls_outside`; ``app_certificates`` gives, by the name of a port at which the sidecar ends its
-    app's TLS, certificate and key (PEM).
+    app's TLS, certificate and key (PEM); ``whereabouts`` says where apps call Services, for sidecars in mode redirect.
     """
     own = sidecar.identity.spiffe_id(settings.trust_domain)
     http_out = [outbound.port for outbound in sidecar.outbound if outbound.port.protocol == "http"]
     http_in = [inbound.port for inbound in sidecar.inbound if inbound.port.protocol == "http"]
+    captures = bool(sidecar.placement.capture)
+    services = [outbound for outbound in sidecar.outbound if captures and not outbound.port.external]
     found: dict[str, list[Resource]] = {
         CLUSTER: [
             *(outbound_cluster(outbound, sidecar, settings) for outbound in sidecar.outbound),
+            *(direct_cluster(outbound, sidecar, settings) for outbound in services),
+            *([system_cluster()] if captures else ()),
             *(each for inbound in sidecar.inbound for each in inbound_clusters(inbound)),
         ],
         ENDPOINT: [
@@ -59,9 +66,13 @@ def resources(
             *(extension_configuration(port, "outbound", own, terms) for port in http_out),
             *(extension_configuration(port, "inbound", own, terms) for port in http_in),
         ],
-        LISTENER: listeners(sidecar, settings, app_certificates or {}),
+        LISTENER: [*capture_listeners(sidecar, settings, whereabouts or {}), *inbound_listeners(sidecar, settings)]
+        if captures
+        else listeners(sidecar, settings, app_certificates or {}),
         ROUTE: [
-            *(route_configuration(port, "outbound") for port in http_out),
+            *(route_configuration(port, "outbound") for port in http_out if not (captures and port.external)),
+            *(route_configuration(each.port, "outbound", direct(each)) for each in services if each.port in http_out),
+            *(external_routes(port, found) for port, found in _externals(sidecar).items()),
             *(route_configuration(port, "inbound") for port in http_in),
         ],
         SECRET: [
@@ -89,6 +100,10 @@ def calls_outside(sidecar: Sidecar) -> bool:
     return any(leaves(each.port, "outbound") and each.port.protocol == "http" for each in sidecar.outbound) or any(
         leaves(each.port, "inbound") and each.port.protocol == "http" for each in sidecar.inbound
     )
+
+
+def _externals(sidecar: Sidecar) -> Mapping[int, list[Outbound]]:
+    return external_ports(sidecar.outbound) if sidecar.placement.capture else {}
 
 
 def behind(port: PeerPort, settings: MeshSettings) -> tuple[str, str]:

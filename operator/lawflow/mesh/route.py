@@ -52,9 +52,14 @@ PEER_PROBLEM = "lawflow-problem"
 to the app as it is. It is taken from what anybody else answers, so that nobody can claim it."""
 
 
-def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"]) -> Resource:
-    """Routes of one port at the sender (``outbound``) or the receiver (``inbound``)."""
-    name = f"{direction}/{port.name}"
+def route_configuration(
+    port: PeerPort, direction: Literal["inbound", "outbound"], name: str = "", domains: Iterable[str] = ("*",)
+) -> Resource:
+    """Routes of one port at the sender (``outbound``) or the receiver (``inbound``).
+
+    ``name`` is the name of the routes and their cluster, where it is not that of the port.
+    """
+    name = name or f"{direction}/{port.name}"
     removed = _removed(port.open_rules) if direction == "inbound" else []
     # What an app calls its peer would be text that nobody declared.
     retry = _RETRY if leaves(port, direction) else _RETRY_ELSEWHERE if direction == "outbound" else _RETRY_ONCE
@@ -76,7 +81,7 @@ def route_configuration(port: PeerPort, direction: Literal["inbound", "outbound"
         "virtual_hosts": [
             {
                 "name": name,
-                "domains": ["*"],
+                "domains": list(domains),
                 "routes": [
                     {
                         "match": {"prefix": "/"},

@@ -15,6 +15,20 @@ ServicePort = tuple[str, str, int]
 """Namespace, name and port of a Service; of a host outside, "", its DNS name in lower case, and its port."""
 
 
+Address = tuple[str, int]
+"""IP address and port."""
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Where apps reach a port of a Service in the cluster's network."""
+
+    service: tuple[Address, ...] = ()
+    """The Service's own addresses: any pod behind it may answer."""
+    pods: tuple[Address, ...] = ()
+    """Those of its ready pods, each with the port at which it serves: who calls one wants that pod."""
+
+
 @dataclass(frozen=True, order=True)
 class Identity:
     """A service account: what certificates name, and what flows start and end at."""
@@ -35,6 +49,8 @@ class Placement:
     workload: str = ""
     """Tells the loopback addresses of workloads apart that share one network."""
     certificate_directory: str = CERTIFICATE_DIRECTORY
+    capture: tuple[str, ...] = ()
+    """Loopback addresses, one a family, where redirected connections arrive; empty in mode explicit."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,8 @@ class MeshSettings:
     max_connection_duration: float = 1800
     """Seconds that a connection between sidecars may live. A live connection is not authenticated anew when a
     certificate is replaced, so this bounds how long a lost identity is still believed: half a certificate's life."""
+    system_destinations: tuple[ServicePort, ...] = ()
+    """Ports of Services that captured connections reach without a flow, as they are: the cluster's own."""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,9 @@ class GenuineSidecar(Model):
     annotations: dict[str, str] = Field(
         {}, description="Pod annotations that it reads through a volume; they may not change."
     )
+    network_arguments: Annotated[tuple[Annotated[tuple[str, ...], Field(max_length=8)], ...], Field(max_length=4)] = (
+        Field((), description="Allowed argument lists of the container that sees to the rules in mode redirect.")
+    )
 
 
 # One writer owns each map whole. Otherwise the API server would keep an owner for every field in managedFields, and

@@ -1,15 +1,33 @@
 """The sidecar's contract with its pod: names, ports and paths that injection lays out and the Envoy bootstrap uses."""
 
+from collections.abc import Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Literal
+
+from lawflow.model import labels
 
 Interception = Literal["explicit", "redirect"]
 """How an app's traffic reaches the sidecar: by host aliases on loopback addresses, or by rules in the pod's network."""
+
+RedirectBy = Literal["cni", "initContainer"]
+"""Who puts those rules there: a plugin of the node's, or an init container with the capability NET_ADMIN."""
 
 CONTAINER = "lawflow-sidecar"
 """Name of the native sidecar: an init container whose restartPolicy is Always."""
 USER_ID = 64536
 """Default user id of the sidecar: its own, so that redirect rules and the gate can tell it from every app."""
+
+NETWORK_CONTAINER = "lawflow-network"
+"""Name of the first init container in mode redirect: it sees that the rules are there, or puts them there."""
+NETWORK_USER_ID = 64537
+"""User id that it sees so as: any but the sidecar's, whose connections are not captured."""
+NETWORK_COMMAND = ("/usr/local/bin/lawflow-network",)
+NETWORK_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {"NODE_ADDRESSES": "status.hostIPs", "PROBE_PORTS": f"metadata.annotations['{labels.PROBE_PORTS}']"}
+)
+"""Variables of that container where it puts the rules there, and the fields of the pod that they hold."""
+OWN_CONTAINERS = (NETWORK_CONTAINER, CONTAINER)
 
 PEER_PORT = 15443
 """Where peers connect with mutual TLS, on every address of the pod."""

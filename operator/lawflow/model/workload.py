@@ -29,6 +29,13 @@ class PodTemplate:
         return labels.names((self.metadata.get("annotations") or {}).get(labels.FLOWS))
 
 
+def visible_user(container: Object, spec: Object) -> int | None:
+    """The user that a container of a pod is said to run as; ``None`` where its image decides."""
+    own = (container.get("securityContext") or {}).get("runAsUser")
+    found: int | None = (spec.get("securityContext") or {}).get("runAsUser") if own is None else own
+    return found
+
+
 def pod_template(workload: Object) -> PodTemplate | None:
     """The pod template of a workload of any kind that has one at the usual place; ``None`` for anything else."""
     spec = workload.get("spec")

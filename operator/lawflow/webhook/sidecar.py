@@ -27,8 +27,9 @@ def with_sidecar(decision: Decision, request: Object, knowledge: Knowledge, sett
         return decision
     destinations = knowledge.destinations(request.get("namespace", ""), template.service_account)
     match inject_pod(pod, settings, IdentityData(destinations, namespace.interception)):
-        case Injected(injected):
-            return replace(decision, patch=tuple(json_patch(pod, injected)))
+        case Injected(injected, told):
+            warnings = (*decision.warnings, *(warning(each) for each in told))
+            return replace(decision, patch=tuple(json_patch(pod, injected)), warnings=warnings)
         case Refused(reasons):
             return _refused(decision, reasons, namespace.enforce)
         case _:

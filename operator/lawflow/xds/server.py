@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import grpc
@@ -10,7 +10,7 @@ from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 
 from lawflow.identity.spiffe import SpiffeId, SpiffeIdError
 from lawflow.mesh.sidecar import Identity
-from lawflow.xds.snapshots import Snapshots
+from lawflow.xds.snapshots import Capture, Snapshots
 from lawflow.xds.stream import Stream
 
 XDS_PORT = 18000
@@ -46,11 +46,22 @@ class Connection:
     module: str = ""
 
 
+async def _explicit(_identity: Identity, _node: str) -> Capture:
+    return ()
+
+
 class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc] # generated, untyped
     """Sends every sidecar what its certificate entitles it to, now and at each change."""
 
-    def __init__(self, snapshots: Snapshots, trust_domain: str) -> None:
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        trust_domain: str,
+        interception: Callable[[Identity, str], Awaitable[Capture]] = _explicit,
+    ) -> None:
+        """``interception`` says, for identity and node id, where redirected connections arrive."""
         self._snapshots = snapshots
+        self._interception = interception
         self._trust_domain = trust_domain
         self._streams: set[Stream] = set()
         self._answered = asyncio.Event()
@@ -104,6 +115,8 @@ class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type
         self, requests: AsyncIterator[discovery_pb2.DeltaDiscoveryRequest], stream: Stream, wake: asyncio.Event
     ) -> None:
         async for request in requests:
+            if not stream.node:
+                stream.capture = await self._interception(stream.identity, request.node.id)
             rejected_before = stream.rejected.get(request.type_url)
             stream.receive(request)
             reason = stream.rejected.get(request.type_url)

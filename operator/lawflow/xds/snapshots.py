@@ -4,19 +4,23 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from lawflow.identity.interception import SECRET_BYTES, app_certificate
+from lawflow.mesh.external import policies_by_route
 from lawflow.mesh.keys import KeyRing
 from lawflow.mesh.policy import Terms
 from lawflow.mesh.resources import ROUTE, behind, calls_outside, resources
 from lawflow.mesh.route import closed_route_configuration
-from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, Sidecar, sidecar
+from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, ServicePort, Sidecar, Whereabouts, sidecar
 from lawflow.xds.encode import Encoded, Encoder
 from lawflow.xds.world import World
 
 COALESCING_SECONDS = 0.1
 """Changes within this time go out together: a rollout touches many objects, and each push costs every sidecar."""
+
+Capture = tuple[str, ...]
+"""Loopback addresses where a sidecar's redirected connections arrive; empty in mode explicit."""
 
 POLICY_LIFE_SECONDS = 3600
 """How long a policy holds that is not renewed: what a sidecar may do that has lost its control plane."""
@@ -30,6 +34,8 @@ class Snapshot:
 
     resources: Mapping[str, Mapping[str, Encoded]]
     bundle_version: str
+    policies_by_route: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The policies that a route relies on, where they are not named like it."""
 
 
 class Snapshots:
@@ -57,7 +63,7 @@ class Snapshots:
         self._external_roots = external_roots
         self._encoder = Encoder()
         self._bundle = ("", "")
-        self._known: dict[Identity, Snapshot] = {}
+        self._known: dict[tuple[Identity, Capture], Snapshot] = {}
         self._opened = asyncio.Event()
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -106,12 +112,12 @@ class Snapshots:
         """The event of the next change; take it before reading a snapshot, so that none is missed."""
         return self._changed
 
-    def snapshot(self, identity: Identity) -> Snapshot:
-        """What the sidecars of ``identity`` should have now."""
-        found = self._known.get(identity)
+    def snapshot(self, identity: Identity, capture: Capture = ()) -> Snapshot:
+        """What the sidecars of ``identity`` should have now, where redirected connections arrive at ``capture``."""
+        found = self._known.get((identity, capture))
         if found is None:
-            found = self._compute(identity)
-            self._known[identity] = found
+            found = self._compute(identity, capture)
+            self._known[identity, capture] = found
         return found
 
     def closed_route(self, name: str) -> Encoded:
@@ -124,27 +130,27 @@ class Snapshots:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    def _compute(self, identity: Identity) -> Snapshot:
+    def _compute(self, identity: Identity, capture: Capture) -> Snapshot:
         bundle, version = self._bundle
         wanted = sidecar(
             identity,
             self._world.passages(identity),
             self._settings,
             self._world.local_ports(identity),
-            self._placement(identity),
+            replace(self._placement(identity), capture=capture),
         )
         services = {behind(outbound.port, self._settings) for outbound in wanted.outbound}
         endpoints = {service: self._world.addresses(service) for service in services}
         roots = self._external_roots() if calls_outside(wanted) else ""
-        plain = resources(
-            wanted, self._settings, bundle, endpoints, self._terms(), roots, self._app_certificates(wanted)
-        )
+        certificates, whereabouts = self._app_certificates(wanted), self._whereabouts(wanted)
+        plain = resources(wanted, self._settings, bundle, endpoints, self._terms(), roots, certificates, whereabouts)
         return Snapshot(
             {
                 type_url: {name: self._encoder.encode(type_url, resource) for name, resource in group.items()}
                 for type_url, group in plain.items()
             },
             version,
+            policies_by_route(wanted),
         )
 
     def _app_certificates(self, wanted: Sidecar) -> dict[str, tuple[str, str]]:
@@ -154,6 +160,14 @@ class Snapshots:
             return {}
         now, namespace = dt.datetime.fromtimestamp(self._clock(), dt.UTC), wanted.identity.namespace
         return {port.name: app_certificate(secret, namespace, port.service[1], now) for port in ports}
+
+    def _whereabouts(self, wanted: Sidecar) -> Mapping[ServicePort, Whereabouts]:
+        if not wanted.placement.capture:
+            return {}
+        services = [outbound.port.service for outbound in wanted.outbound if not outbound.port.external]
+        return {
+            service: self._world.whereabouts(service) for service in (*services, *self._settings.system_destinations)
+        }
 
     def _terms(self) -> Terms:
         """In steps of time, so that equal policies stay equal between two renewals."""

@@ -13,7 +13,7 @@ from lawflow.mesh.policy import SCHEMAS
 from lawflow.mesh.resources import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, SECRET
 from lawflow.mesh.sidecar import Identity
 from lawflow.xds.encode import Encoded
-from lawflow.xds.snapshots import Snapshot, Snapshots
+from lawflow.xds.snapshots import Capture, Snapshot, Snapshots
 
 ORDER = (CLUSTER, ENDPOINT, SECRET, EXTENSION, LISTENER, ROUTE)
 """Make before break: what is referred to goes out before what refers to it."""
@@ -50,6 +50,8 @@ class Stream:
     """By type URL, why the sidecar did not take the last response; gone once it takes one."""
     accepted: int = 0
     """Responses that the sidecar took."""
+    capture: Capture = ()
+    """Where its redirected connections arrive, as its pod says."""
     _subscriptions: dict[str, Subscription] = field(default_factory=dict)
     _responses: int = 0
     _bundle_acknowledged: str = ""
@@ -86,7 +88,7 @@ class Stream:
 
     def respond(self, snapshots: Snapshots) -> Iterator[discovery_pb2.DeltaDiscoveryResponse]:
         """Everything that the sidecar lacks, in an order that it can apply."""
-        snapshot = snapshots.snapshot(self.identity)
+        snapshot = snapshots.snapshot(self.identity, self.capture)
         for type_url in ORDER:
             subscription = self._subscriptions.get(type_url)
             if subscription is not None and (response := self._response(type_url, subscription, snapshot, snapshots)):
@@ -94,7 +96,7 @@ class Stream:
 
     def bundle_acknowledged(self, snapshots: Snapshots) -> str:
         """Version of the trust bundle that the sidecar has; one that needs none has the current one."""
-        needed = snapshots.snapshot(self.identity).resources.get(SECRET)
+        needed = snapshots.snapshot(self.identity, self.capture).resources.get(SECRET)
         return self._bundle_acknowledged if needed else snapshots.bundle_version
 
     def _answered(self, request: discovery_pb2.DeltaDiscoveryRequest, subscription: Subscription) -> None:
@@ -166,6 +168,9 @@ class Stream:
         """
         if not self._reads_policies():
             return True
-        policy = snapshot.resources.get(EXTENSION, {}).get(name)
+        policies = snapshot.resources.get(EXTENSION, {})
         subscription = self._subscriptions.get(EXTENSION)
-        return policy is not None and subscription is not None and subscription.refused.get(name) == policy.version
+        return subscription is not None and any(
+            (policy := policies.get(each)) is not None and subscription.refused.get(each) == policy.version
+            for each in snapshot.policies_by_route.get(name, (name,))
+        )

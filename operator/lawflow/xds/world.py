@@ -3,11 +3,12 @@
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 
-from lawflow.mesh.endpoint import SERVICE_NAME, ready_addresses
+from lawflow.mesh.endpoint import SERVICE_NAME, ready_addresses, served_addresses
 from lawflow.mesh.passage import passage, verdict
-from lawflow.mesh.sidecar import Identity, Passage, ServicePort, destination_of, source_of
+from lawflow.mesh.sidecar import Identity, Passage, ServicePort, Whereabouts, destination_of, source_of
 from lawflow.model.dataflow import DataFlow
 from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE, SERVICE, Kind
 from lawflow.model.parse import InvalidObjectError, parse
@@ -18,6 +19,9 @@ KINDS: tuple[Kind, ...] = (DATA_FLOW, SERVICE, ENDPOINT_SLICE)
 
 Name = tuple[str, str]
 """Namespace and name."""
+
+_NONE = (None, "", "None")
+"""What a Service without an address of its own says of it."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +65,23 @@ class World:
     def addresses(self, service: Name) -> tuple[str, ...]:
         """The addresses of the ready pods behind a Service."""
         return ready_addresses(self._slices[service].values()) if service in self._slices else ()
+
+    def whereabouts(self, service: ServicePort) -> Whereabouts:
+        """Where apps reach a port of a Service; nowhere while the Service or its port does not exist."""
+        namespace, name, port = service
+        spec = self._services.get((namespace, name), {}).get("spec") or {}
+        declared = [each for each in spec.get("ports") or () if each.get("port") == port]
+        named = next((each for each in declared if each.get("protocol", "TCP") == "TCP"), None)
+        if named is None:
+            return Whereabouts()
+        slices = self._slices.get((namespace, name), {}).values()
+        pods = served_addresses(slices, named.get("name") or "")
+        virtual = [address for address in spec.get("clusterIPs") or (spec.get("clusterIP"),) if address not in _NONE]
+        # A name without an address of its own gives those of its pods, whatever port the app calls them at.
+        headless = () if virtual else ((address, port) for address, _ in pods)
+        return Whereabouts(
+            tuple((_canonical(address), port) for address in virtual), tuple(dict.fromkeys((*pods, *headless)))
+        )
 
     def local_ports(self, identity: Identity) -> dict[ServicePort, int]:
         """Where the workloads of a service account serve the ports of their Services, as far as it differs."""
@@ -121,6 +142,11 @@ def _is_edit_under_review(flow: DataFlow, before: DataFlow) -> bool:
     Closing it for the moments in between would fail requests at every edit.
     """
     return flow.metadata.uid == before.metadata.uid and verdict(flow) is None and verdict(before) is not None
+
+
+def _canonical(address: str) -> str:
+    """The address as Envoy writes it (RFC 5952)."""
+    return ip_address(address).compressed
 
 
 def _flow(obj: Mapping[str, Any]) -> DataFlow | None:

@@ -9,6 +9,7 @@ keeps making requests, each on a connection of its own, and prints counts as a l
 
 import json
 import signal
+import socket
 import socketserver
 import ssl
 import sys
@@ -27,7 +28,7 @@ SECONDS_BETWEEN_LINES = 0.2
 
 
 class Told(BaseHTTPRequestHandler):
-    """Answers with the pointers of the body's fields, the caller as the sidecar names it, and a field too many."""
+    """Answers with the pointers of the body's fields, the caller as the sidecar names it, its pod, and a field more."""
 
     protocol_version = "HTTP/1.1"
 
@@ -36,6 +37,7 @@ class Told(BaseHTTPRequestHandler):
         told = {
             "received": list(pointers(json.loads(body))) if body else [],
             "caller": self.headers.get("x-forwarded-client-cert", ""),
+            "name": socket.gethostname(),
             "internal": "never declared",
         }
         content = json.dumps(told).encode()

@@ -90,6 +90,16 @@ class NodeCluster(Cluster):
         """Puts the images of an OCI archive onto the node."""
         load(self._directory, archive)
 
+    @property
+    def plugins(self) -> Path:
+        """The node's folder of CNI plugins."""
+        return configuration.plugins(self._directory)
+
+    @property
+    def networks(self) -> Path:
+        """The node's folder of network configurations."""
+        return configuration.networks(self._directory)
+
     def log(self, component: str) -> Path:
         """What a component of the node printed so far."""
         return self._directory / f"{component}.log"
@@ -201,14 +211,17 @@ class NodeCluster(Cluster):
         serving = self._authority.server(
             "localhost", "kubernetes.default.svc", NAME, others=[ADDRESS, SERVICE_OF_THE_API]
         )
-        (directory / "cni").mkdir()
+        configuration.networks(directory).mkdir(parents=True)
+        configuration.plugins(directory).mkdir(parents=True)
+        for plugin in made.plugins.iterdir():
+            (configuration.plugins(directory) / plugin.name).symlink_to(plugin)
         (directory / "resolv.conf").touch()
         kubelet_user = self.user(f"system:node:{NAME}", "system:nodes").kubeconfig
         proxy_user = self.user("system:kube-proxy").kubeconfig
         dns_user = self.user(dns.USER).kubeconfig
         for name, text in {
             "containerd.toml": configuration.containerd(directory, made),
-            "cni/pods.conflist": configuration.network(),
+            f"{configuration.networks(directory)}/pods.conflist": configuration.network(),
             "kubelet.yaml": configuration.kubelet(directory, serving, self._authority.certificate),
             "kube-proxy.yaml": configuration.proxy(proxy_user),
             "Corefile": configuration.dns(dns_user),

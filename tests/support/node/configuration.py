@@ -28,8 +28,8 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor
   restrict_oom_score_adj = true
   disable_apparmor = true
 [plugins.'io.containerd.cri.v1.runtime'.cni]
-  bin_dirs = ["{programs.plugins}"]
-  conf_dir = "{directory / "cni"}"
+  bin_dirs = ["{plugins(directory)}"]
+  conf_dir = "{networks(directory)}"
   use_internal_loopback = true
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
@@ -42,6 +42,16 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor
 def containerd_socket(directory: Path) -> Path:
     """Where containerd listens."""
     return directory / "containerd.sock"
+
+
+def plugins(directory: Path) -> Path:
+    """Where containerd finds CNI plugins: a folder of the node's own, since pods may add to it."""
+    return directory / "cni" / "bin"
+
+
+def networks(directory: Path) -> Path:
+    """Where containerd finds network configurations."""
+    return directory / "cni" / "net.d"
 
 
 def network() -> str:

@@ -25,6 +25,9 @@ ROOT = GO_MODULES.parent
 RECIPE = tuple(Path(path).read_bytes() for path in (__file__, oci.__file__))
 """A change of how images are made makes new ones."""
 MODULES_IN_IMAGE = "usr/lib/lawflow"
+PROGRAMS_IN_IMAGE = "usr/local/bin"
+NETWORK = "lawflow-network"
+"""The program that puts the rules of pods' networks, built beside the module."""
 NEEDLESS = (
     "bin", "sbin", "etc", "var", "usr/sbin", "usr/share/doc", "usr/share/man", "usr/share/lintian", "usr/share/locale",
     "usr/share/perl5", "usr/share/polkit-1", "usr/share/menu", "usr/lib/*/gconv", "lib/*/gconv", "usr/lib/dpkg",
@@ -59,9 +62,9 @@ def operator_of(archive: Path, source: Path, version: str, *more: oci.Layer) -> 
 
 
 def sidecar(archive: Path) -> int:
-    """Writes the sidecar's image, Envoy and the module that it loads, without a shell; returns its size.
+    """Writes the sidecar's image, Envoy, the module that it loads and the network's program; returns its size.
 
-    Raises UnavailableError where Envoy or the module is not at hand; the message says how to get it.
+    Raises UnavailableError where one of them is not at hand; the message says how to get it.
     """
     return sidecar_of(archive, __version__)
 
@@ -70,6 +73,7 @@ def sidecar_of(archive: Path, version: str, *more: oci.Layer, **environment: str
     """The same under the tag of another version, with more layers on top and more in its environment."""
     try:
         module = module_directory() / f"lib{MODULE}.so"
+        network = network_program()
         envoy = _envoy(envoy_binary())
     except EnvoyError as error:
         raise UnavailableError(str(error)) from error
@@ -77,6 +81,9 @@ def sidecar_of(archive: Path, version: str, *more: oci.Layer, **environment: str
         place = Path(folder, MODULES_IN_IMAGE)
         place.mkdir(parents=True)
         shutil.copy(module, place)
+        programs = Path(folder, PROGRAMS_IN_IMAGE)
+        programs.mkdir(parents=True)
+        shutil.copy(network, programs)
         image = oci.Image(
             f"docker.io/lawflow/sidecar:{version}",
             [kept_layer(_base("libc6", "libgcc-s1")), kept_layer(envoy), oci.layer(Path(folder)), *more],
@@ -90,6 +97,14 @@ def sidecar_of(archive: Path, version: str, *more: oci.Layer, **environment: str
             labels=_labels("lawflow-sidecar"),
         )
         return oci.write(image, archive)
+
+
+def network_program() -> Path:
+    """The program that puts the rules of pods' networks. Raises UnavailableError; the message says how to get it."""
+    found = module_directory() / NETWORK
+    if not found.is_file():
+        raise UnavailableError(f"{NETWORK} is not in {found.parent}: build it with `make modules`")
+    return found
 
 
 def kept_layer(root: Path) -> oci.Layer:

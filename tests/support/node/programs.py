@@ -57,7 +57,7 @@ def programs() -> Programs:
             "cni-plugins", [f"{CNI}/{name}@{CNI_VERSION}" for name in ("main/ptp", "ipam/host-local")], "a minute"
         ),
         coredns=_modules("coredns", [COREDNS], "four minutes") / "coredns",
-        nft=_nft(),
+        nft=nft(),
         busybox=busybox(),
     )
 
@@ -114,7 +114,8 @@ def _modules(name: str, packages: Sequence[str], duration: str, *flags: str, **v
     return kept(f"{name}-{version}-{key}", f"building {name} {version} (about {duration} on two cores)", build)
 
 
-def _nft() -> Path:
+def nft() -> Path:
+    """nft, from the machine or from its Debian package."""
     if on_path := shutil.which("nft"):
         return Path(on_path)
     files = debian.beside_what_is_installed("nftables")

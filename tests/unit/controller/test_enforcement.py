@@ -11,7 +11,7 @@ from lawflow.model import labels
 from lawflow.model.dataflow import DataFlow
 from lawflow.model.kinds import DATA_FLOW, DEPLOYMENT, NAMESPACE, POD
 from lawflow.model.loopback import LoopbackDestination, loopback_destinations
-from lawflow.model.sidecar import Interception
+from lawflow.model.sidecar import NETWORK_CONTAINER, Interception
 from lawflow.store.protocol import Object
 
 pytestmark = pytest.mark.unit
@@ -95,6 +95,16 @@ def test_a_pod_that_was_injected_before_the_flow_is_unaware_of_its_destination(w
 def test_a_pod_whose_traffic_is_redirected_needs_no_restart_for_a_new_flow(world: World) -> None:
     world.observe(POD, running("a", injected((), "redirect")))
     assert source(world).reason == ""
+
+
+def test_a_pod_whose_network_lacks_its_rules_keeps_the_flow_from_being_in_force(world: World) -> None:
+    failed = {"name": NETWORK_CONTAINER, "state": {"terminated": {"exitCode": 1, "message": "none"}}}
+    made = running("a", injected((), "redirect"))
+    world.observe(POD, {**made, "status": {"phase": "Pending", "initContainerStatuses": [failed]}})
+    world.observe(POD, running("b", injected((), "redirect")))
+    reason, message = source(world).shortfall
+    assert reason == "NetworkRulesMissing"
+    assert message.startswith("the network of 1 of 2 pods of Deployment orders lacks the rules")
 
 
 def test_a_pod_without_sidecar_counts_as_such_alone(world: World) -> None:

@@ -95,6 +95,31 @@ def test_only_what_changed_is_sent_again(server: Server, stream: Stream) -> None
     assert [response.type_url for response in server.responses(stream)] == [EXTENSION]
 
 
+def test_a_policy_that_is_rejected_closes_every_route_that_relies_on_it(server: Server, stream: Stream) -> None:
+    """In mode redirect calls to one certain pod have a route of their own, with the policy of their port."""
+    direct = NAME.replace("outbound", "direct")
+    stream.capture = ("127.0.0.1",)
+    stream.receive(request(EXTENSION, resource_names_subscribe=[NAME]))
+    stream.receive(request(ROUTE, resource_names_subscribe=[NAME, direct]))
+    policy, opened = server.responses(stream)
+    assert names(opened) == [direct, NAME]
+    rejection = request(EXTENSION, response_nonce=policy.nonce)
+    rejection.error_detail.message = "the policy cannot be applied"
+    stream.receive(rejection)
+    (closed,) = server.responses(stream)
+    versions = {each.name: each.version for each in closed.resources}
+    assert versions == {name: server.snapshots.closed_route(name).version for name in (direct, NAME)}
+
+
+def test_sidecars_of_both_modes_are_served_side_by_side(server: Server, stream: Stream) -> None:
+    redirected = Stream(ORDERS, capture=("127.0.0.1", "::1"))
+    for each in (stream, redirected):
+        each.receive(request(LISTENER))
+    (explicit,), (capturing,) = server.responses(stream), server.responses(redirected)
+    assert names(explicit) == [NAME]
+    assert names(capturing) == ["outbound", "outbound-2"]
+
+
 def test_a_policy_that_is_rejected_closes_its_port_until_another_one_comes(server: Server, stream: Stream) -> None:
     stream.receive(request(EXTENSION, resource_names_subscribe=[NAME]))
     stream.receive(request(ROUTE, resource_names_subscribe=[NAME]))

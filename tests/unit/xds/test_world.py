@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tests.support.sidecars import flow
 
-from lawflow.mesh.sidecar import Identity
-from lawflow.model.kinds import DATA_FLOW
+from lawflow.mesh.sidecar import Identity, Whereabouts
+from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE, SERVICE
 from lawflow.store.protocol import WatchEvent
 from lawflow.xds.world import World
 
@@ -80,3 +80,53 @@ def test_a_deleted_flow_is_gone_at_once(world: World) -> None:
 def test_a_flow_that_cannot_be_read_any_more_is_closed(world: World) -> None:
     world.take(DATA_FLOW, WatchEvent("MODIFIED", {**declared("/old", 2, 1), "spec": {"source": 1}}))
     assert passing(world) == []
+
+
+def service(*addresses: str, ports: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    spec = {"clusterIPs": list(addresses), "ports": ports or [{"name": "web", "port": 80, "targetPort": "http"}]}
+    return {"metadata": {"name": "billing", "namespace": "shop"}, "spec": spec}
+
+
+def pods(name: str, family: str, port: int, **conditions: bool) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "shop", "labels": {"kubernetes.io/service-name": "billing"}}
+    endpoints: list[dict[str, Any]] = [
+        {"addresses": [address], "conditions": {"ready": ready}} for address, ready in conditions.items()
+    ]
+    ports = [{"name": "web", "port": port}, {"name": "admin", "port": 1}]
+    return {"metadata": metadata, "addressType": family, "endpoints": endpoints, "ports": ports}
+
+
+def whereabouts(*objects: tuple[Any, dict[str, Any]], port: int = 80) -> Whereabouts:
+    world = World()
+    for kind, obj in objects:
+        world.take(kind, WatchEvent("ADDED", obj))
+    return world.whereabouts(("shop", "billing", port))
+
+
+READY = pods("one", "IPv4", 8080, **{"10.0.0.1": True, "10.0.0.2": False})
+READY_V6 = pods("two", "IPv6", 9090, **{"FD00:0::1": True})
+
+
+def test_a_service_is_at_its_addresses_and_its_ready_pods_at_their_own_ports() -> None:
+    found = whereabouts(
+        (SERVICE, service("10.96.0.7", "fd00:96::7")), (ENDPOINT_SLICE, READY), (ENDPOINT_SLICE, READY_V6)
+    )
+    assert found.service == (("10.96.0.7", 80), ("fd00:96::7", 80))
+    assert found.pods == (("10.0.0.1", 8080), ("fd00::1", 9090))
+
+
+def test_the_pods_of_a_headless_service_are_called_at_either_port() -> None:
+    found = whereabouts((SERVICE, service("None")), (ENDPOINT_SLICE, READY))
+    assert found == Whereabouts((), (("10.0.0.1", 8080), ("10.0.0.1", 80)))
+
+
+def test_what_does_not_exist_is_nowhere() -> None:
+    assert whereabouts() == Whereabouts()
+    assert whereabouts((SERVICE, service("10.96.0.7")), port=81) == Whereabouts()
+    assert whereabouts((ENDPOINT_SLICE, READY)) == Whereabouts()
+
+
+def test_a_port_of_another_protocol_and_the_same_number_is_another_port() -> None:
+    dns = [{"name": "dns", "port": 80, "protocol": "UDP"}, {"name": "web", "port": 80, "protocol": "TCP"}]
+    found = whereabouts((SERVICE, service("10.96.0.7", ports=dns)), (ENDPOINT_SLICE, READY))
+    assert found.pods == (("10.0.0.1", 8080),)

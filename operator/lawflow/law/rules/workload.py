@@ -2,7 +2,9 @@
 
 from lawflow.law.rule import WARN, Outcome, fault, rule
 from lawflow.law.workload_facts import WORKLOAD, WorkloadFacts
-from lawflow.model.labels import FLOWS
+from lawflow.model.labels import FLOWS, INTERCEPTION
+from lawflow.model.sidecar import OWN_CONTAINERS
+from lawflow.model.workload import visible_user
 
 _ACCOUNT = "Deployment.spec.template.spec.serviceAccountName"
 _ANNOTATIONS = "Deployment.spec.template.metadata.annotations"
@@ -58,4 +60,26 @@ def shared_account(workload: WorkloadFacts) -> Outcome:
     return False
 
 
-RULES = (flow_not_found, default_account, shared_account)
+@rule(
+    "HOUSE-workload-user-not-visible",
+    article="house",
+    severity=WARN,
+    per=WORKLOAD,
+    path=".spec.containers",
+    message="the workload redirects to its sidecar, and its container {container} does not say as which user it runs",
+    fix="set securityContext.runAsUser to a user id of the app's own; connections of the sidecar's user are not "
+    "redirected, and an image's own user is not to be seen",
+    failing={_ANNOTATIONS: {INTERCEPTION: "redirect"}},
+)
+def user_not_visible(workload: WorkloadFacts) -> Outcome:
+    """The rules tell the sidecar by its user; an app that ran as it would go past the sidecar."""
+    template = workload.template
+    if not workload.flows or (template.metadata.get("annotations") or {}).get(INTERCEPTION) != "redirect":
+        return False
+    for container in (*(template.spec.get("initContainers") or ()), *(template.spec.get("containers") or ())):
+        if container.get("name") not in OWN_CONTAINERS and visible_user(container, template.spec) is None:
+            return fault(container=container.get("name"))
+    return False
+
+
+RULES = (flow_not_found, default_account, shared_account, user_not_visible)
