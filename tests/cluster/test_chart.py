@@ -102,6 +102,20 @@ def test_the_plugins_pods_have_folders_of_the_node_and_nothing_else_that_restric
     assert violations == because_of_the_node | because_of_its_files
 
 
+def test_a_namespace_that_would_refuse_the_plugins_pods_is_named_before_anything_is_installed(
+    control_plane: Cluster, namespace: str
+) -> None:
+    control_plane.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=baseline")
+    values = f"network.enabled=true,network.namespace={namespace},crds.enabled=false"
+    refused = helm(
+        *("install", "lawflow", str(CHART), "--dry-run=server", f"--namespace={chart.NAMESPACE}", f"--set={values}"),
+        f"--kubeconfig={control_plane.admin.kubeconfig}",
+        check=False,
+    )
+    assert refused.returncode != 0
+    assert f"namespace {namespace} enforces Pod Security baseline" in refused.stderr
+
+
 def test_the_plugins_pods_and_the_nodes_folders_are_named_once() -> None:
     spec = network_pod("--set=network.cniBinDir=/home/cni,network.cniConfDir=/srv/net.d,network.remove=true")
     (container,) = spec["containers"]
