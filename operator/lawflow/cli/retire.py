@@ -51,8 +51,6 @@ _GATE: tuple[Kind, ...] = (
 def retire(namespace: str, timeout: float, kubeconfig: Path | None) -> int:
     """Stop the controller, take the gate down, restart workloads without sidecars, and remove what Lawflow wrote.
 
-    On nodes, too: the CNI plugin of the interception redirect. Pods that still run keep the rules of their network.
-
     Twice does no harm. DataFlows and other objects of yours stay.
     """
 
@@ -63,9 +61,9 @@ def retire(namespace: str, timeout: float, kubeconfig: Path | None) -> int:
             await _remove_network_policies(store)
             await _remove_labels(store, timeout)
             await _restart_injected(store)
-            await network_plugin.remove(store, timeout)
             await _remove_certificates(store)
             await _remove_indexes(store)
+            await network_plugin.remove(store, timeout)
 
     try:
         asyncio.run(run())
