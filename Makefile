@@ -27,7 +27,7 @@ help: ## list the targets
 demo: .venv/installed $(MODULE) $(MINIMIZER) ## two services, one lawful flow, real Envoys, certificates rotating under load; ends within a minute
 	$(BIN)/lawflow demo
 
-test: .venv/installed tools $(MODULE) $(MINIMIZER) rust ## all tests: the sidecar's crates, unit, real Envoy, real API server, real node
+test: .venv/installed tools $(MODULE) $(MINIMIZER) $(NETWORK) rust ## all tests: the sidecar's crates, unit, real Envoy, real API server, real node
 	$(BIN)/python -m tests.support.tiers
 	$(BIN)/pytest -m unit --numprocesses=2 --dist=loadfile --cov --cov-report=
 	$(BIN)/pytest -m 'not (unit or soak)' --numprocesses=2 --dist=loadgroup --cov --cov-append --cov-report=term

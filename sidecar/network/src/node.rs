@@ -21,6 +21,8 @@ use crate::settings::PLUGIN;
 const UNFINISHED: &str = ".lawflow-network.new";
 /// Between looks where no change was told of.
 const SLOW: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+/// After a change: a program that takes back whatever is not its own must not make a busy loop of us both.
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
 /// For the runtime to take notice that the plugin is not called any more, before the plugin goes.
 const GRACE: Duration = Duration::from_secs(2);
 const PERMISSIONS_OF_PROGRAMS: u32 = 0o755;
@@ -48,7 +50,9 @@ impl Node {
         let changed = self.watch();
         let mut told = None;
         loop {
-            let state = self.reconcile();
+            let done = self.reconcile();
+            let changed_something = done == Ok(true);
+            let state = done.map(drop);
             if told.as_ref() != Some(&state) {
                 match &state {
                     Ok(()) => println!("the plugin is {}", if self.remove { "off this node" } else { "installed" }),
@@ -56,7 +60,7 @@ impl Node {
                 }
                 told = Some(state);
             }
-            if wait(&ended, changed.as_ref()) {
+            if changed_something && wait(&ended, None, &PAUSE) || wait(&ended, changed.as_ref(), &SLOW) {
                 return Ok(());
             }
         }
@@ -77,34 +81,37 @@ impl Node {
         if changes.is_empty() && as_wanted { Ok(()) } else { Err("there is something left to do".to_owned()) }
     }
 
-    fn reconcile(&self) -> Result<(), String> {
+    /// Whether it changed something.
+    fn reconcile(&self) -> Result<bool, String> {
         if self.remove { self.uninstall() } else { self.install() }
     }
 
     /// The program first: a list must not name one that is not there.
-    fn install(&self) -> Result<(), String> {
-        if !self.is_current()? {
+    fn install(&self) -> Result<bool, String> {
+        let is_current = self.is_current()?;
+        if !is_current {
             let content = own_content()?;
             put(&self.programs, PLUGIN, &content, PERMISSIONS_OF_PROGRAMS)?;
         }
         let files = self.files()?;
         let changes = installation::install(&files, &self.entry).map_err(|reason| self.in_configurations(&reason))?;
-        self.carry_out(changes, &files)
+        let changes_something = !is_current || !changes.is_empty();
+        self.carry_out(changes, &files)?;
+        Ok(changes_something)
     }
 
-    fn uninstall(&self) -> Result<(), String> {
+    fn uninstall(&self) -> Result<bool, String> {
         let files = self.files()?;
         let changes = installation::remove(&files).map_err(|reason| self.in_configurations(&reason))?;
+        let changes_something = !changes.is_empty() || self.program().exists();
+        self.carry_out(changes, &files)?;
         if self.program().exists() {
-            self.carry_out(changes, &files)?;
             std::thread::sleep(GRACE);
-        } else {
-            self.carry_out(changes, &files)?;
         }
         for left in [self.program(), self.programs.join(UNFINISHED), self.configurations.join(UNFINISHED)] {
             delete(&left)?;
         }
-        Ok(())
+        Ok(changes_something)
     }
 
     fn program(&self) -> PathBuf {
@@ -229,11 +236,11 @@ fn signals() -> io::Result<UnixStream> {
 }
 
 /// Waits for a change, or a while; true where this process shall end.
-fn wait(ended: &UnixStream, changed: Option<&OwnedFd>) -> bool {
+fn wait(ended: &UnixStream, changed: Option<&OwnedFd>, at_most: &Timespec) -> bool {
     let mut waited = vec![PollFd::new(ended, PollFlags::IN)];
     waited.extend(changed.map(|changed| PollFd::new(changed, PollFlags::IN)));
     // An interruption is a look too early, which does no harm.
-    let _ = poll(&mut waited, Some(&SLOW));
+    let _ = poll(&mut waited, Some(at_most));
     let shall_end = waited.first().is_some_and(|each| each.revents().contains(PollFlags::IN));
     if let Some(changed) = changed {
         let mut events = [0; 4096];
