@@ -68,7 +68,7 @@ impl Edits {
         let before = self.find(name).map_or(Change::Remove, |edit| edit.change.clone());
         let value = match before {
             Change::Set(before) | Change::Add(before) => {
-                let joined = [&self.text[before], b", ", value.as_bytes()].concat();
+                let joined = [at(&self.text, &before), b", ", value.as_bytes()].concat();
                 self.hold(&joined)
             }
             Change::Remove => self.hold(value.as_bytes()),
@@ -83,7 +83,7 @@ impl Edits {
 
     /// Whether a header is changed or removed already.
     pub fn holds(&self, name: &[u8]) -> bool {
-        self.edits.iter().any(|edit| self.text[edit.name.clone()] == *name)
+        self.edits.iter().any(|edit| at(&self.text, &edit.name) == name)
     }
 
     /// How many headers are removed.
@@ -94,10 +94,10 @@ impl Edits {
     /// Makes the changes.
     pub fn apply(&self, stream: &mut Stream<'_>, kind: HeaderKind) {
         for edit in &self.edits {
-            let name = &self.text[edit.name.clone()];
+            let name = at(&self.text, &edit.name);
             match &edit.change {
-                Change::Set(value) => stream.set_header(kind, name, &self.text[value.clone()]),
-                Change::Add(value) => stream.add_header(kind, name, &self.text[value.clone()]),
+                Change::Set(value) => stream.set_header(kind, name, at(&self.text, value)),
+                Change::Add(value) => stream.add_header(kind, name, at(&self.text, value)),
                 Change::Remove => stream.remove_header(kind, name),
             }
         }
@@ -113,7 +113,7 @@ impl Edits {
     }
 
     fn find(&mut self, name: &[u8]) -> Option<&mut Edit> {
-        self.edits.iter_mut().find(|edit| self.text[edit.name.clone()] == *name)
+        self.edits.iter_mut().find(|edit| at(&self.text, &edit.name) == name)
     }
 
     fn hold(&mut self, text: &[u8]) -> Range<usize> {
@@ -121,4 +121,9 @@ impl Edits {
         self.text.extend_from_slice(text);
         start..self.text.len()
     }
+}
+
+/// A part of the text, all of which was put there by [`Edits::hold`].
+fn at<'t>(text: &'t [u8], place: &Range<usize>) -> &'t [u8] {
+    text.get(place.clone()).unwrap_or_default()
 }

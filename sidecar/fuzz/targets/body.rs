@@ -32,8 +32,9 @@ const MOST: usize = 160;
 const GROWTH: usize = 160;
 
 /// A message that bodies may be declared to be.
-static MESSAGE: LazyLock<Arc<MessageSelection>> =
-    LazyLock::new(|| schema::selection([("/orderId", Treatment::PASS), ("/tags/*", mask()), ("/customer/**", Treatment::PASS)]));
+static MESSAGE: LazyLock<Arc<MessageSelection>> = LazyLock::new(|| {
+    schema::selection([("/orderId", Treatment::PASS), ("/tags/*", mask()), ("/customer/**", Treatment::PASS)])
+});
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);

@@ -14,7 +14,9 @@ mod tape;
 
 use std::sync::{Arc, LazyLock};
 
-use lawflow_core::{DescriptorSet, GrpcFilter, Key, Limits, MessageFilter, MessageSelection, Protection, Refusal, Treatment};
+use lawflow_core::{
+    DescriptorSet, GrpcFilter, Key, Limits, MessageFilter, MessageSelection, Protection, Refusal, Treatment,
+};
 use lawflow_fuzz::{Input, chunks, is_masked, mask};
 use libfuzzer_sys::fuzz_target;
 use prost_reflect::prost::Message;
