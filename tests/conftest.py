@@ -2,8 +2,13 @@
 must stay together where several workers share the tests.
 """
 
+import hypothesis
 import pytest
 from tests.support import tiers
+
+# How long an example takes is no behaviour; a machine that is busy would fail it.
+hypothesis.settings.register_profile("lawflow", deadline=None)
+hypothesis.settings.load_profile("lawflow")
 
 
 @pytest.hookimpl(tryfirst=True)
