@@ -135,9 +135,10 @@ class DrillShop:
         found: list[Object] = self.cluster.get("pods", f"--namespace={NAMESPACE}", *selector)["items"]
         return found
 
-    def start(self, name: str, account: str = "orders") -> None:
-        """Asks for one more lawful workload."""
+    def start(self, name: str, account: str = "orders") -> bool:
+        """Asks for one more lawful workload. Raises AssertionError where it is refused."""
         self.cluster.apply(workload(name, "wait", account=account))
+        return True
 
     def running(self, name: str) -> bool:
         """Whether the one pod of that workload is Ready, with its sidecar."""

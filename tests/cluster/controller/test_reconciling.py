@@ -228,8 +228,11 @@ async def test_a_workload_without_sidecars_is_told_from_one_that_only_needs_a_re
     await store.create(DEPLOYMENT, merchant.deployment(namespace, service_account=service_account))
     status = await flow_is(store, namespace, FLOW, "Enforced", "False", "NoEnforcer")
     assert status["workloads"] == [
-        {"kind": "Deployment", "name": "orders", "side": "source", "enforced": False, "reason": "NoEnforcer"}
-    ]
+        {
+            "kind": "Deployment", "name": "orders", "side": "source", "enforced": False, "reason": "NoEnforcer",
+            "sidecars": [],
+        }
+    ]  # fmt: skip
     await store.patch(NAMESPACE, "", namespace, {"metadata": {"labels": {labels.INJECT: "enabled"}}})
     await flow_is(store, namespace, FLOW, "Enforced", "False", "RestartRequired")
     for pod in await store.list(POD, namespace):

@@ -68,7 +68,8 @@ def test_the_api_server_is_killed_and_comes_back(drilled: Drilled) -> None:
         time.sleep(SECONDS_WITHOUT_AN_API_SERVER)  # the outage itself
         cluster.start("kube-apiserver")
         with drilled.healing("the API server came back"):
-            shop.start("late")
+            # Until it has read the index again, it refuses what the index would have to speak of.
+            eventually(lambda: shop.start("late"), "a Deployment, admitted", SECONDS)
             eventually(lambda: shop.running("late"), "a new pod, Ready", SECONDS)
             eventually(drilled.available, "all of Lawflow, Ready", SECONDS)
         refused = cluster.kubectl("apply", "--filename=-", input=workload(UNLAWFUL, "wait"), check=False)

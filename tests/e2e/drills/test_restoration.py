@@ -72,7 +72,7 @@ def test_etcd_is_restored_from_a_snapshot(drilled: Drilled, tmp_path: Path) -> N
         snapshots.restore(cluster, tmp_path / "snapshot")
         with drilled.healing("etcd was restored"):
             eventually(drilled.available, "all of Lawflow, Ready", SECONDS)
-            shop.start("late", account="kept")
+            eventually(lambda: shop.start("late", account="kept"), "a Deployment, admitted", SECONDS)
             eventually(lambda: shop.running("late"), "a pod of the flow that is back", SECONDS)
             eventually(
                 lambda: "lost-to-billing" not in indexed(drilled) and "kept-to-billing" in indexed(drilled),
