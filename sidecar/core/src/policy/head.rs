@@ -30,7 +30,7 @@ pub type Values<'h> = Option<(&'h [u8], usize)>;
 
 /// What a header means: of one that stands twice nobody knows which is meant, so it means nothing that is declared.
 #[must_use]
-pub fn meant<'h>(values: Values<'h>) -> Option<&'h str> {
+pub fn meant(values: Values<'_>) -> Option<&str> {
     let (value, count) = values?;
     Some(if count == 1 { std::str::from_utf8(value).unwrap_or_default() } else { "" })
 }
