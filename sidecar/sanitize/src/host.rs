@@ -56,7 +56,7 @@ impl Module {
             envoy_dynamic_module_on_program_init();
             envoy_dynamic_module_on_http_filter_config_new((&raw mut metrics).cast(), buffer(b""), buffer(&policy))
         };
-        (!made.is_null()).then_some(Self(made))
+        (!made.is_null()).then(|| Self(made))
     }
 
     /// A stream under this configuration.
@@ -204,7 +204,7 @@ mod callbacks {
 
     #[unsafe(no_mangle)]
     unsafe extern "C" fn envoy_dynamic_module_callback_log(_level: u32, message: Buffer) {
-        copied(message);
+        eprintln!("{}", String::from_utf8_lossy(&copied(message)));
     }
 
     unsafe fn define(config: ConfigPointer, name: Buffer, labels: *const Buffer, count: usize, id: *mut usize) -> u32 {
