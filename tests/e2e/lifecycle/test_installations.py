@@ -66,9 +66,10 @@ class Own:
         return self.cluster.kubectl(*stranger, address, str(PEER_PORT)).stdout.strip()
 
     def left(self) -> dict[Name, Object]:
-        """What is there now beside what was before, and beside the market's own."""
+        """What is there now beside what was before, and beside the market's own and the cluster's."""
         found = installation.objects(self.cluster)
-        return {name: each for name, each in found.items() if name not in self.bare and name[1] != NAMESPACE}
+        others = ("kube-node-lease", "kube-system", NAMESPACE)
+        return {name: each for name, each in found.items() if name not in self.bare and name[1] not in others}
 
     def lawflow(self, *arguments: str) -> str:
         """What the command line prints, as the administrator runs it."""
