@@ -19,6 +19,7 @@ from typing import Any
 HERE = Path(__file__).parent
 BENCHMARKS = (
     "law", "minimize", "datapath", "certificates", "admission", "propagation", "acknowledgement", "rotation", "memory",
+    "pods",
 )  # fmt: skip
 
 HEAD = """# Results

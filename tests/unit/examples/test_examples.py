@@ -22,6 +22,7 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 TODAY = dt.date(2026, 11, 1)
 NAMES = sorted(folder.name for folder in EXAMPLES.iterdir() if folder.is_dir())
 VARIANTS = [f"{name}/{variant}" for name in NAMES for variant in ("lawful", "unlawful")]
+QUICKSTART = "quickstart.yaml"
 
 
 def _declared(folder: str) -> Declared:
@@ -43,9 +44,9 @@ def _told(judgement: Judgement) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_lawful_example_has_no_finding_of_any_weight(name: str) -> None:
-    assert _told(_judged(f"{name}/lawful")) == []
+@pytest.mark.parametrize("path", [*(f"{name}/lawful" for name in NAMES), QUICKSTART])
+def test_a_lawful_example_has_no_finding_of_any_weight(path: str) -> None:
+    assert _told(_judged(path)) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -73,7 +74,7 @@ def test_both_variants_declare_the_same_flows(name: str) -> None:
     assert {flow.key for flow, _ in lawful.flows} == {flow.key for flow, _ in unlawful.flows}
 
 
-@pytest.mark.parametrize("folder", VARIANTS)
+@pytest.mark.parametrize("folder", [*VARIANTS, QUICKSTART])
 def test_workloads_fit_the_restricted_pod_security_standard(folder: str) -> None:
     for workload in _declared(folder).workloads:
         pod = {"metadata": workload.template.metadata, "spec": workload.template.spec}

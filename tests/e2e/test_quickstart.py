@@ -1,0 +1,31 @@
+"""What the README prints for the first minutes on a cluster works as it stands there."""
+
+import re
+import shlex
+
+import pytest
+from tests.support.builds import GO_MODULES
+from tests.support.node.cluster import NodeCluster
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+ROOT = GO_MODULES.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# The two before are what the fixture has done: a cluster with the images on it, and the chart.
+APPLY, WAIT, LOGS = (
+    shlex.split(words)
+    for words in re.findall(r"^ {4}kubectl (.*)$", README.partition("## On a cluster")[2].partition("\n## ")[0], re.M)
+)
+
+
+def test_the_quickstart_runs_and_shows_what_left_the_app(
+    installed: NodeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    installed.kubectl(*APPLY)
+    installed.kubectl(*WAIT, seconds=150.0)
+    line = eventually(lambda: "received" in (told := installed.kubectl(*LOGS).stdout) and told, "an answer")
+    sent, _, got = line.partition(" - got ")
+    assert "1980-02-29" in sent
+    assert got.strip() == """{"received":"{'customer': {'id': 'c-17'}, 'amount': 12}"}"""
