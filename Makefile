@@ -19,7 +19,7 @@ NETWORK := $(NATIVE)/lawflow-network
 WITH_CARGO = command -v cargo >/dev/null || { echo "skipped: the crates in sidecar/ need cargo (https://rustup.rs)" >&2; test "$${CI:-}" != true; exit; };
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit rust modules lint format generate manifest wheel lock soak kind cluster cluster-images cluster-down e2e images bench fuzz sanitize tools clean
+.PHONY: help demo test test-host test-node unit rust modules lint format generate manifest wheel lock soak kind cluster cluster-images cluster-down e2e images bench fuzz sanitize tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -30,7 +30,14 @@ demo: .venv/installed $(MODULE) $(MINIMIZER) ## two services, one lawful flow, r
 test: .venv/installed tools $(MODULE) $(MINIMIZER) $(NETWORK) rust ## all tests: the sidecar's crates, unit, real Envoy, real API server, real node
 	$(BIN)/python -m tests.support.tiers
 	$(BIN)/pytest -m unit --numprocesses=2 --dist=loadfile --cov --cov-report=
-	$(BIN)/pytest -m 'not (unit or soak)' --numprocesses=2 --dist=loadgroup --cov --cov-append --cov-report=term
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-node test-host
+
+# The two wait more than they compute, and the node has a network of its own: so they run side by side.
+test-host:
+	$(BIN)/pytest -m '(envoy or cluster) and not soak' --cov --cov-append --cov-report=term
+
+test-node:
+	$(BIN)/pytest -m 'e2e and not soak'
 
 unit: .venv/installed $(MINIMIZER) ## the fast tests alone
 	$(BIN)/pytest -m unit

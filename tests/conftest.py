@@ -1,6 +1,4 @@
-"""For all tiers: whether they can run here, settled after collection so that no build counts as a test's time; and what
-must stay together where several workers share the tests.
-"""
+"""For all tiers: whether they can run here is settled after collection, so that no build counts as a test's time."""
 
 import hypothesis
 import pytest
@@ -9,13 +7,6 @@ from tests.support import tiers
 # How long an example takes is no behaviour; a machine that is busy would fail it.
 hypothesis.settings.register_profile("lawflow", deadline=None)
 hypothesis.settings.load_profile("lawflow")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``--dist=loadgroup`` a worker takes what shares this host's addresses, and another what runs on a node."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("node" if item.get_closest_marker("e2e") else "host"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -24,7 +24,7 @@ SECONDS_TO_INSTALL = 240
 NAMESPACE = "shop"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The images of operator, sidecar and app."""
     folder = tmp_path_factory.mktemp("images")
@@ -45,14 +45,14 @@ def node_with(archives: list[Path]) -> Iterator[NodeCluster]:
         opened.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def cluster(archives: list[Path]) -> Iterator[NodeCluster]:
     """A node of this run's own, for tests that leave the installation as it is."""
     with node_with(archives) as opened:
         yield opened
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def installed(cluster: NodeCluster) -> NodeCluster:
     """The chart with its defaults."""
     install(cluster)
@@ -99,7 +99,7 @@ class Shop:
         return found
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def shop(installed: NodeCluster) -> Shop:
     """The lawful half of the shop, running."""
     installed.apply(*yaml.safe_load_all((HERE / "shop.yaml").read_text(encoding="utf-8")))

@@ -25,7 +25,11 @@ def test_the_quickstart_runs_and_shows_what_left_the_app(
     monkeypatch.chdir(ROOT)
     installed.kubectl(*APPLY)
     installed.kubectl(*WAIT, seconds=150.0)
-    line = eventually(lambda: "received" in (told := installed.kubectl(*LOGS).stdout) and told, "an answer")
-    sent, _, got = line.partition(" - got ")
+
+    def answered() -> str:
+        line = installed.kubectl(*LOGS).stdout
+        return line if "received" in line else ""
+
+    sent, _, got = eventually(answered, "an answer").partition(" - got ")
     assert "1980-02-29" in sent
     assert got.strip() == """{"received":"{'customer': {'id': 'c-17'}, 'amount': 12}"}"""

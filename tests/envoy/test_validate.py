@@ -47,7 +47,7 @@ def static(resources: dict[str, dict[str, Any]]) -> dict[str, Any]:
     bootstrap = yaml.safe_load(golden_output(Path("bootstrap.yaml")).read_text())
     part = bootstrap["static_resources"]
     # Envoy 1.40 crashes when it only validates a cluster of that type; tests of running Envoys have them.
-    part["clusters"] += [each for each in resources[CLUSTER].values() if each["type"] != "ORIGINAL_DST"]
+    part["clusters"] += [each for each in resources[CLUSTER].values() if each.get("type") != "ORIGINAL_DST"]
     for listener in resources[LISTENER].values():
         for chain in listener["filter_chains"]:
             for each in chain["filters"]:

@@ -81,7 +81,7 @@ def _without_token(spec: Object) -> Object:
 
 STRANGERS = {
     asks_by_itself: (f"the signer {SIGNER_NAME} is for the sidecar alone", "VolumeMismatch"),
-    poses_as_the_sidecar: ("is not the sidecar of a release that is in use", "SidecarNotGenuine"),
+    poses_as_the_sidecar: ("belongs to a volume of the sidecar", "SidecarNotGenuine"),
 }
 """Pods that are after a certificate: why admission refuses them, and why the signer does."""
 strangers = pytest.mark.parametrize("stranger", STRANGERS, ids=lambda made: made.__name__)
