@@ -71,7 +71,13 @@ def until(process: subprocess.Popen[str], text: str) -> None:
 def traces(environment: dict[str, str]) -> list[str]:
     """Processes, cgroups, files and mounts of a node in that folder."""
     folder = environment["LAWFLOW_CACHE"] + "/running-cluster"
-    found = [str(path) for path in cgroups.ROOT.glob("**/lawflow-running-cluster-*")]
+    # Unlike a glob, a walk does not mind what goes away meanwhile.
+    found = [
+        f"{parent}/{name}"
+        for parent, names, _ in os.walk(cgroups.ROOT)
+        for name in names
+        if name.startswith("lawflow-running-cluster-")
+    ]
     found += [line for line in Path("/proc/self/mounts").read_text().splitlines() if folder in line]
     for directory in Path("/proc").glob("[0-9]*"):
         try:

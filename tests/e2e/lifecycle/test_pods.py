@@ -138,7 +138,8 @@ def test_an_app_that_listens_on_the_pods_address_alone_is_reached(market: Market
 
 
 def test_metrics_of_every_component_are_scraped_where_its_annotations_say(market: Market) -> None:
-    pods = market.cluster.get("pods", f"--namespace={chart.NAMESPACE}")["items"]
+    component = "app.kubernetes.io/component in (controller, webhook, xds)"
+    pods = market.cluster.get("pods", f"--namespace={chart.NAMESPACE}", f"--selector={component}")["items"]
     components = {}
     for pod in pods:
         annotations = pod["metadata"]["annotations"]
