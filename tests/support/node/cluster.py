@@ -18,13 +18,13 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
 
 from tests.support import component_flags
 from tests.support.authority import Authority, KeyPair
 from tests.support.builds import GO_MODULES, cache
 from tests.support.cluster import Cluster, Object
 from tests.support.node import configuration, dns, oci, orders
+from tests.support.node.init import LET_GO
 from tests.support.node.isolation import PID_FILE
 from tests.support.node.keeper import KEEP, PLAN_FILE, START
 from tests.support.node.plan import ADDRESS, NAME, Component, Plan
@@ -66,21 +66,21 @@ class NodeCluster(Cluster):
         """Components that were ended and not started again."""
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._port: int = self._listening.getsockname()[1]
+        self._reports = os.fdopen(self._start_keeper(lock))
         try:
-            with os.fdopen(self._start_keeper(lock)) as reports:
-                self._follow(reports, until="a folder")
-                self._authority = Authority(directory, "ca")
-                connection = {
-                    "server": f"https://127.0.0.1:{self._port}",
-                    "certificate-authority-data": self._authority.bundle(),
-                }
-                administrator = self._authority.client("admin", ["system:masters"])
-                super().__init__(directory, connection, _user_entry(administrator))
-                self._write_configuration()
-                self._order(START)
-                self._follow(reports, until="kube-apiserver")
-                self.kubectl("apply", "--server-side", "--filename=-", input=dns.objects())
-                self._follow(reports, until="coredns")
+            self._follow(until="a folder")
+            self._authority = Authority(directory, "ca")
+            connection = {
+                "server": f"https://127.0.0.1:{self._port}",
+                "certificate-authority-data": self._authority.bundle(),
+            }
+            administrator = self._authority.client("admin", ["system:masters"])
+            super().__init__(directory, connection, _user_entry(administrator))
+            self._write_configuration()
+            self._order(START)
+            self._follow(until="kube-apiserver")
+            self.kubectl("apply", "--server-side", "--filename=-", input=dns.objects())
+            self._follow(until="coredns")
             self._settle()
         except BaseException:
             self.close()
@@ -114,11 +114,17 @@ class NodeCluster(Cluster):
         assert self._keeper is not None
         self._keeper.returncode = 0  # no longer this process's to wait for
         self._keeper = None
+        self._reports.close()
 
     def close(self) -> None:
+        """Ends it; tells why where it had ended by itself."""
         self._listening.close()
         if self._keeper is not None:
             self._keeper.communicate(timeout=SECONDS_TO_END)
+        with self._reports:
+            for reason in (json.loads(line).get("failed") for line in self._reports):
+                if reason != LET_GO:
+                    self._say(f"the node had ended: {reason}")
 
     def start(self, component: str) -> None:
         orders.give(self._directory, "start", SECONDS_TO_OBEY, component=component)
@@ -183,9 +189,9 @@ class NodeCluster(Cluster):
         self._keeper.stdin.write(order)
         self._keeper.stdin.flush()
 
-    def _follow(self, reports: IO[str], until: str) -> None:
+    def _follow(self, until: str) -> None:
         """Tells on what keeper and node report, up to the step that begins like this."""
-        for line in reports:
+        for line in self._reports:
             said = json.loads(line)
             if "failed" in said:
                 raise RuntimeError(said["failed"])
@@ -244,7 +250,7 @@ class NodeCluster(Cluster):
                         f"--hostname-override={NAME}",
                     ],
                     "http://127.0.0.1:10248/healthz",
-                    may_be_killed=True,
+                    restarts=True,
                 ),
                 Component(
                     "kube-proxy",

@@ -29,6 +29,7 @@ from tests.support.node.plan import Component, Plan
 SECONDS_TO_READY = 90.0
 SECONDS_BETWEEN_LOOKS = 0.05
 LOG_LINES_TO_SHOW = 15
+LET_GO = "the keeper let go"
 
 
 class Init:
@@ -49,7 +50,7 @@ class Init:
         """Start everything; returns with the first program that ends, or when the keeper lets go."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
-        loop.add_reader(sys.stdin, self._end, "the keeper let go")
+        loop.add_reader(sys.stdin, self._end, LET_GO)
         server = await asyncio.start_server(self._pass_on, sock=self._listening)
         orders = await asyncio.start_unix_server(self._take_order, self._plan.directory / SOCKET)
         started = asyncio.create_task(self._start())
@@ -127,7 +128,7 @@ class Init:
                 component = self._running.pop(pid, None)
                 if ordered := self._ordered.pop(pid, None):
                     ordered.set()
-                elif component and component.may_be_killed and os.waitstatus_to_exitcode(status) == -signal.SIGKILL:
+                elif component and component.restarts and self._started.is_set():
                     self._run_component(component)
                 elif component:
                     self._end(self._described(component, f"ended with {os.waitstatus_to_exitcode(status)}"))

@@ -18,8 +18,8 @@ class Component:
     command: list[str]
     ready: str = ""
     """Where it answers once it is there: an http or https URL that gives 200, ``tcp:HOST:PORT`` or ``unix:PATH``."""
-    may_be_killed: bool = False
-    """Whether it is started again when it is killed, as a service manager does; else the node ends with it."""
+    restarts: bool = False
+    """Whether it is started again when it ends, as by a service manager; else the node ends with it."""
 
 
 @dataclass(frozen=True)
