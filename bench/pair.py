@@ -166,6 +166,7 @@ def _http_managers(configuration: Resource) -> list[Resource]:
         for listener in configuration["static_resources"]["listeners"]
         for chain in listener["filter_chains"]
         for each in chain["filters"]
+        if "http_filters" in each["typed_config"]
     ]
 
 
