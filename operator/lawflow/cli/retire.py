@@ -38,7 +38,7 @@ from lawflow.model.parse import data_flows
 from lawflow.model.sidecar import SIGNER_NAME, certificate_secret_name
 from lawflow.model.trust_bundle import APP_ROOTS_NAME, CONFIG_MAP_NAME, XDS_SERVICE_ACCOUNT
 from lawflow.store.kubernetes import KubernetesStore
-from lawflow.store.protocol import NotFoundError, Object, Store, StoreError
+from lawflow.store.protocol import ForbiddenError, NotFoundError, Object, Store, StoreError
 
 STOPPED = ("controller", "webhook")
 """Components that would undo what is done here: one sets labels, the other injects sidecars."""
@@ -74,8 +74,8 @@ def retire(namespace: str, timeout: float, kubeconfig: Path | None, forget: bool
             await _remove_labels(store, timeout)
             await _remove_annotations(store)
             await _restart_injected(store, namespace)
-            await _remove_certificates(store)
-            await _remove_app_roots(store)
+            await _remove_named(store, SECRET, await _certificates(store))
+            await _remove_named(store, CONFIG_MAP, await _app_roots(store))
             await _remove_indexes(store)
             await network_plugin.remove(store, timeout)
             await _remove_own(store, namespace, forget=forget)
@@ -168,41 +168,38 @@ async def _restart_injected(store: Store, namespace: str) -> None:
                 click.echo(f"restarted {kind.name} {metadata['namespace']}/{metadata['name']} without sidecar")
 
 
-async def _remove_certificates(store: Store) -> None:
-    """By their names, so that no right to list Secrets is needed. Pods that still run keep the files."""
+async def _certificates(store: Store) -> set[tuple[str, str]]:
+    """The Secrets they may be in. Pods that still run keep the files."""
     accounts = {key[1:] for flow in data_flows(await store.list(DATA_FLOW)) for key in certificate.keys(flow)}
     for pod in await store.list(POD):
         if labels.INJECTED in (pod["metadata"].get("annotations") or {}):
             accounts.add((pod["metadata"]["namespace"], (pod.get("spec") or {}).get("serviceAccountName") or "default"))
-    for namespace, account in sorted(accounts):
-        name = certificate_secret_name(account)
-        try:
-            secret = await store.get(SECRET, namespace, name)
-        except StoreError:
-            # Where certificates come as pod certificates, there is neither a Secret nor a right to look.
-            return
-        if secret and MANAGED_BY.items() <= _labels(secret).items():
-            await store.delete(SECRET, namespace, name)
-            click.echo(f"removed Secret {namespace}/{name}")
+    return {(namespace, certificate_secret_name(account)) for namespace, account in accounts}
 
 
-async def _remove_app_roots(store: Store) -> None:
-    """Apps that still trust them trust nobody: the keys end with the secret that they derive from."""
+async def _app_roots(store: Store) -> set[tuple[str, str]]:
+    """The ConfigMaps they may be in. Apps that still trust them trust nobody: the keys end with Lawflow's secret."""
     flows = data_flows(await store.list(DATA_FLOW))
-    for namespace in sorted({flow.metadata.namespace for flow in flows if _is_ended(flow)}):
-        try:
-            found = await store.get(CONFIG_MAP, namespace, APP_ROOTS_NAME)
-        except StoreError:
-            # Where the installation does not serve them, there is neither a ConfigMap nor a right to look.
-            return
-        if found and MANAGED_BY.items() <= _labels(found).items():
-            await store.delete(CONFIG_MAP, namespace, APP_ROOTS_NAME)
-            click.echo(f"removed ConfigMap {namespace}/{APP_ROOTS_NAME}")
+    return {(flow.metadata.namespace, APP_ROOTS_NAME) for flow in flows if _is_ended(flow)}
 
 
 def _is_ended(flow: DataFlow) -> bool:
     external = flow.spec.destination.external
     return external is not None and external.tls == "terminate"
+
+
+async def _remove_named(store: Store, kind: Kind, names: set[tuple[str, str]]) -> None:
+    """By namespace and name, so that no right to list is needed.
+
+    There is not even a right to look where an installation writes none: Secrets where certificates come as pod
+    certificates, ConfigMaps where no TLS of apps is ended.
+    """
+    with suppress(ForbiddenError):
+        for namespace, name in sorted(names):
+            found = await store.get(kind, namespace, name)
+            if found and MANAGED_BY.items() <= _labels(found).items():
+                await store.delete(kind, namespace, name)
+                click.echo(f"removed {kind.name} {namespace}/{name}")
 
 
 async def _remove_indexes(store: Store) -> None:

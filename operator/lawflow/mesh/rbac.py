@@ -29,13 +29,13 @@ def per_route(rules: Iterable[Rule], *, sources: bool) -> Resource:
         if rule.operations and not rule.closed
     }
     if policies and (not sources or len(policies) == len(rules)):
-        return typed("envoy.config.route.v3.FilterConfig", disabled=True)
+        return unrestricted()
     return typed(_HTTP + "RBACPerRoute", rbac={"rules": {"action": "ALLOW", "policies": policies}})
 
 
 def unrestricted() -> Resource:
-    """What turns the filter off for routes that lead nowhere, so that their own answer is given."""
-    return typed(_HTTP + "RBACPerRoute")
+    """What turns the filter off: for routes that lead nowhere, too, so that their own answer is given."""
+    return typed("envoy.config.route.v3.FilterConfig", disabled=True)
 
 
 def network_filter(stat_prefix: str, rules: Iterable[Rule]) -> Resource:

@@ -20,6 +20,7 @@ from lawflow.store.changes import Known
 from lawflow.store.protocol import (
     FIELD_MANAGER,
     ConflictError,
+    ForbiddenError,
     NotFoundError,
     Object,
     StoreError,
@@ -325,6 +326,8 @@ def _status_error(method: str, kind: Kind, path: str, status: Object, code: int 
     detail = "" if kind == SECRET else f": {str(status.get('message', ''))[:512]}"
     message = f"{method} {path}: {reason}{detail}"
     match code:
+        case 403:
+            return ForbiddenError(message)
         case 404:
             return NotFoundError(message)
         case 409:

@@ -24,6 +24,10 @@ class NotFoundError(StoreError):
     """The object to change does not exist."""
 
 
+class ForbiddenError(StoreError):
+    """Whoever asked has no right to."""
+
+
 @dataclass(frozen=True)
 class WatchEvent:
     """One change of one object; ``SYNCED`` (no object) follows the last object that existed at the start."""
