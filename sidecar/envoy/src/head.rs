@@ -31,6 +31,9 @@ impl<'s> Head<'s> {
     }
 }
 
+/// Bytes of all names and values that most heads get.
+const ROOM: usize = 512;
+
 /// Changes of a head, kept in one text until nothing of the head is looked at any more.
 #[derive(Default)]
 pub struct Edits {
@@ -117,6 +120,9 @@ impl Edits {
     }
 
     fn hold(&mut self, text: &[u8]) -> Range<usize> {
+        if self.text.is_empty() {
+            self.text.reserve(ROOM);
+        }
         let start = self.text.len();
         self.text.extend_from_slice(text);
         start..self.text.len()

@@ -3,7 +3,7 @@
 //! It bears a mark that Envoy takes from whatever an app or a host outside answers, so that nobody else can set it. What
 //! passes is a problem document of ours and nothing beside.
 
-use lawflow_core::{PEER_PROBLEM, Problem};
+use lawflow_core::Problem;
 
 use crate::abi::raw::{BodyKind, HeaderKind};
 use crate::abi::stream::Stream;
@@ -20,9 +20,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Begins where a response's head says that its sidecar wrote it; of the head, only what the document needs stays.
+    /// Begins with the head of a response that bears the mark; of it, only what the document needs stays.
     pub fn begin(head: &Head<'_>, edits: &mut Edits) -> Option<Self> {
-        head.first(PEER_PROBLEM)?;
         if head.first(CONTENT_TYPE) != Some((Problem::MEDIA_TYPE.as_bytes(), 1)) {
             return None;
         }

@@ -246,6 +246,10 @@ enum MediaType {
 /// What a `content-type` names (RFC 9110, section 8.3.1), if fields can be told in it; JSON is UTF-8 whatever else is
 /// said (RFC 8259, section 8.1).
 fn media_type(content_type: &[u8]) -> Option<MediaType> {
+    // What nearly every message says is worth no look at its parts.
+    if content_type == b"application/json" {
+        return Some(MediaType::Json);
+    }
     let text = std::str::from_utf8(content_type).ok()?;
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next()?.to_ascii_lowercase();

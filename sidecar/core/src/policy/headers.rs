@@ -40,7 +40,7 @@ impl HeaderRules {
     /// What becomes of a header, whose name is in lower case as HTTP/2 has it.
     #[must_use]
     pub fn fate(&self, direction: Direction, name: &[u8], value: &[u8]) -> HeaderFate<'_> {
-        if name.starts_with(b":") || (self.declared.is_empty() && technical::is_common(name, value)) {
+        if name.starts_with(b":") || (self.declared.is_empty() && technical::is_common(direction, name, value)) {
             return HeaderFate::Passes;
         }
         // No other text names a header (RFC 9110, section 5.1).

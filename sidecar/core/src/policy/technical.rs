@@ -61,9 +61,12 @@ const VARYING: &[&str] = &[
 /// Authentication schemes that are understood by their names alone (RFC 6750, 7617, 4559 and 9449).
 const SCHEMES: &[&str] = &["Basic", "Bearer", "DPoP", "Negotiate"];
 
-const DAYS: &[&str] = &["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+/// The form of a date: `0` stands for a digit, `*` for a letter of a day or month.
+const DATE: &[u8] = b"***, 00 *** 0000 00:00:00 GMT";
+const DAYS: &[&[u8]] = &[b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
 #[rustfmt::skip]
-const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: &[&[u8]] =
+    &[b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
 /// Digits of the largest number: ten hold every count of seconds and every length.
 const DIGITS: usize = 10;
@@ -72,10 +75,11 @@ const DIGITS: usize = 10;
 const CHECKED: usize = 1024;
 
 /// Whether a header is one of those that nearly every message has, in a form that nothing has to be done to.
-pub fn is_common(name: &[u8], value: &[u8]) -> bool {
+pub fn is_common(direction: Direction, name: &[u8], value: &[u8]) -> bool {
     match name {
         b"content-length" => (1..=DIGITS).contains(&value.len()) && value.iter().all(u8::is_ascii_digit),
         b"content-type" => value == b"application/json",
+        b"date" => direction == Direction::Response && is_date(value),
         b"transfer-encoding" => value == b"chunked",
         _ => false,
     }
@@ -189,19 +193,16 @@ fn languages(value: &str) -> Option<String> {
 
 /// The preferred form of RFC 9110, section 5.6.7: `Tue, 24 Nov 2026 20:00:00 GMT`.
 fn date(value: &str) -> Option<String> {
-    let (day, rest) = value.split_once(", ")?;
-    let parts: Vec<&str> = rest.split(' ').collect();
-    let [of_month, month, year, time, "GMT"] = parts[..] else { return None };
-    let clock: Vec<&str> = time.split(':').collect();
-    let is_two = |text: &&str| text.len() == 2 && is_number(text);
-    let is_date = DAYS.contains(&day)
-        && MONTHS.contains(&month)
-        && is_two(&of_month)
-        && year.len() == 4
-        && is_number(year)
-        && clock.len() == 3
-        && clock.iter().all(is_two);
-    is_date.then(|| value.to_owned())
+    is_date(value.as_bytes()).then(|| value.to_owned())
+}
+
+fn is_date(value: &[u8]) -> bool {
+    let fits =
+        |(&byte, &form): (&u8, &u8)| if form == b'0' { byte.is_ascii_digit() } else { form == b'*' || byte == form };
+    value.len() == DATE.len()
+        && value.iter().zip(DATE).all(fits)
+        && DAYS.contains(&&value[..3])
+        && MONTHS.contains(&&value[8..11])
 }
 
 fn expires(value: &str) -> Option<String> {
@@ -246,12 +247,20 @@ mod tests {
         for (name, text) in
             [("content-length", "12"), ("content-type", "application/json"), ("transfer-encoding", "chunked")]
         {
-            assert!(is_common(name.as_bytes(), text.as_bytes()));
+            assert!(is_common(Direction::Request, name.as_bytes(), text.as_bytes()));
+            assert!(is_common(Direction::Response, name.as_bytes(), text.as_bytes()));
             assert_eq!(request(name, text).as_deref(), Some(text));
             assert_eq!(response(name, text).as_deref(), Some(text));
         }
-        assert!(!is_common(b"content-length", b"") && !is_common(b"content-length", b"12345678901"));
-        assert!(!is_common(b"content-type", b"application/json; jane"));
+        let date = "Tue, 24 Nov 2026 20:00:00 GMT";
+        assert!(is_common(Direction::Response, b"date", date.as_bytes()));
+        assert!(!is_common(Direction::Request, b"date", date.as_bytes()) && request("date", date).is_none());
+        assert_eq!(response("date", date).as_deref(), Some(date));
+        for (name, text) in
+            [("content-length", ""), ("content-length", "12345678901"), ("content-type", "application/json; jane")]
+        {
+            assert!(!is_common(Direction::Request, name.as_bytes(), text.as_bytes()), "{name}: {text}");
+        }
     }
 
     #[test]
@@ -294,6 +303,10 @@ mod tests {
             ("grpc-timeout", "123456789m", None),
             ("if-match", "\"jane\"", None),
             ("if-modified-since", "Tue, 24 Nov 2026 20:00:00 jane", None),
+            ("if-modified-since", "Ann, 24 Nov 2026 20:00:00 GMT", None),
+            ("if-modified-since", "Tue, 24 Ann 2026 20:00:00 GMT", None),
+            ("if-modified-since", "Tue, 24 Nov 2026 20:00:0x GMT", None),
+            ("if-modified-since", "Tue, 24 Nov 2026 20:00:00 GMT ann", None),
             ("max-forwards", "12345678901", None),
             ("prefer", "jane, wait=1; jane, wait=jane", Some("wait=1")),
             ("te", "jane", None),
