@@ -15,6 +15,7 @@ from tests.support.shop import SECONDS
 from tests.support.sidecars import EGRESS, Mesh, flow, mesh
 from tests.support.waiting import seen
 
+from lawflow.identity.interception import SECRET_BYTES, app_root
 from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE, SERVICE
 from lawflow.standalone.traffic import Client, Response
 from lawflow.store.protocol import WatchEvent
@@ -24,6 +25,9 @@ pytestmark = pytest.mark.envoy
 BILLING, BILLING_V6, BILLING_POD, OTHER_POD = "10.96.0.7", "fd00:96::7", "10.244.7.7", "10.244.7.8"
 DATABASE, API_SERVER, NOBODY, OUTSIDE = "10.96.0.8", "10.96.0.1", "10.96.0.99", "203.0.113.9"
 PORT = 8080
+MASTER = b"m" * SECRET_BYTES
+SECONDS_WITH_A_SILENT_NAME_SERVER = 20.0
+"""Far more than Envoy is told to wait for one, and far less than it would wait by itself."""
 
 
 @contextlib.asynccontextmanager
@@ -310,7 +314,7 @@ def charge(host: str, port: int, tls: str = "originate") -> dict[str, Any]:
 
 @pytest.fixture
 async def abroad(peer: Outside, tmp_path: Path) -> AsyncIterator[Mesh]:
-    """orders may call two hosts outside at one port, through the gateway."""
+    """orders may call two hosts outside at one port, through the gateway, which is ready though one has no address."""
     (tmp_path / "mesh").mkdir()
     async with mesh(tmp_path / "mesh", str(peer.roots)) as made:
         made.captures["orders"] = ("127.0.0.1",)
@@ -320,7 +324,8 @@ async def abroad(peer: Outside, tmp_path: Path) -> AsyncIterator[Mesh]:
         made.put(first)
         made.put(second)
         for each in (await made.sidecar("orders"), await made.sidecar(EGRESS.service_account, EGRESS.namespace)):
-            await each.ready.wait()
+            async with asyncio.timeout(SECONDS_WITH_A_SILENT_NAME_SERVER):
+                await each.ready.wait()
         yield made
 
 
@@ -346,24 +351,59 @@ async def test_a_host_outside_is_told_by_the_name_that_requests_give(abroad: Mes
     assert len(peer.requests) == count
 
 
-async def test_tls_to_a_declared_host_passes_through_and_to_another_it_does_not(peer: Outside, tmp_path: Path) -> None:
-    (tmp_path / "mesh").mkdir()
-    async with mesh(tmp_path / "mesh", str(peer.roots)) as made:
+@contextlib.asynccontextmanager
+async def calling_by_tls(directory: Path, peer: Outside, *declared: dict[str, Any]) -> AsyncIterator[None]:
+    """orders and the gateway, ready; what orders calls is declared."""
+    (directory / "mesh").mkdir()
+    async with mesh(directory / "mesh", str(peer.roots), MASTER) as made:
         made.captures["orders"] = ("127.0.0.1",)
-        made.put(charge(HOST, peer.port, "passthrough"))
-        for each in (await made.sidecar("orders"), await made.sidecar(EGRESS.service_account, EGRESS.namespace)):
-            await each.ready.wait()
-        trusting = ssl.create_default_context(cafile=str(peer.roots))
+        for each in declared:
+            made.put(each)
+        for sidecar in (await made.sidecar("orders"), await made.sidecar(EGRESS.service_account, EGRESS.namespace)):
+            await sidecar.ready.wait()
+        yield
 
-        async def answered() -> Response | None:
-            client = Client(OUTSIDE, peer.port, tls=trusting, server_name=HOST)
-            try:
-                with as_app(), contextlib.suppress(OSError, EOFError):
-                    return await client.request("GET", "/anything")
-                return None
-            finally:
-                await client.close()
 
-        assert (await seen(answered, "an answer of the host")).status == 200
-        with as_app(), pytest.raises((ssl.SSLError, OSError, EOFError)):
-            await Client(OUTSIDE, peer.port, tls=trusting, server_name="evil.example").request("GET", "/anything")
+async def get_by_tls(peer: Outside, trusting: ssl.SSLContext, path: str, host: str = HOST) -> Response:
+    """The app of orders calls the host by TLS of its own."""
+    client = Client(OUTSIDE, peer.port, tls=trusting, server_name=host)
+    try:
+        with as_app():
+            return await client.request("GET", path)
+    finally:
+        await client.close()
+
+
+async def answered_by_tls(peer: Outside, trusting: ssl.SSLContext, path: str) -> Response:
+    async def answered() -> Response | None:
+        with contextlib.suppress(OSError, EOFError):
+            response = await get_by_tls(peer, trusting, path)
+            return None if response.status == 503 else response
+        return None
+
+    return await seen(answered, "an answer of the host")
+
+
+async def test_tls_to_a_declared_host_passes_through_and_to_another_it_does_not(peer: Outside, tmp_path: Path) -> None:
+    trusting = ssl.create_default_context(cafile=str(peer.roots))
+    async with calling_by_tls(tmp_path, peer, charge(HOST, peer.port, "passthrough")):
+        assert (await answered_by_tls(peer, trusting, "/anything")).status == 200
+        with pytest.raises((ssl.SSLError, OSError, EOFError)):
+            await get_by_tls(peer, trusting, "/anything", host="evil.example")
+
+
+async def test_an_app_that_trusts_its_sidecar_has_its_own_tls_ended_and_filtered(peer: Outside, tmp_path: Path) -> None:
+    declared = charge(HOST, peer.port, "terminate")
+    declared["spec"]["operations"][0]["response"] = {"fields": [{"pointer": "/charge/id", "category": "none"}]}
+    trusting = ssl.create_default_context(cadata=app_root(MASTER, "shop", HOST))
+    async with calling_by_tls(tmp_path, peer, declared):
+        response = await answered_by_tls(peer, trusting, "/v1/charges")
+        assert (response.status, response.body) == (200, b'{"charge":{"id":"c1"}}')
+        count = len(peer.requests)
+        refused = await get_by_tls(peer, trusting, "/v2")
+        assert (refused.status, str(refused.document["type"]).rpartition("/")[2]) == (403, "undeclared-operation")
+        with pytest.raises((ssl.SSLError, OSError, EOFError)):
+            await get_by_tls(peer, trusting, "/v1/charges", host="evil.example")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await get_by_tls(peer, ssl.create_default_context(cafile=str(peer.roots)), "/v1/charges")
+        assert len(peer.requests) == count

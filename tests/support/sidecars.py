@@ -53,6 +53,8 @@ class Mesh:
     directory: Path
     world: World = field(default_factory=lambda: World(EGRESS))
     external_roots: str = ""
+    master: bytes = b""
+    """The secret that keys derive from; with one, the TLS of apps to hosts outside can be ended."""
     port: int = 0
     captures: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Service accounts whose pods redirect, with the addresses where connections arrive."""
@@ -143,6 +145,7 @@ class Mesh:
             self.world,
             self._settings(),
             self._place,
+            master=lambda: self.master,
             coalescing_seconds=0.01,
             external_roots=lambda: Path(self.external_roots).read_text(),
         )
@@ -154,7 +157,9 @@ class Mesh:
         return self.captures.get(identity.service_account, ())
 
     def _settings(self) -> MeshSettings:
-        return MeshSettings(TRUST_DOMAIN, egress=EGRESS, system_destinations=(API_SERVER,))
+        return MeshSettings(
+            TRUST_DOMAIN, egress=EGRESS, terminates=bool(self.master), system_destinations=(API_SERVER,)
+        )
 
     def _place(self, identity: Identity) -> Placement:
         account = identity.service_account
@@ -163,9 +168,9 @@ class Mesh:
 
 
 @contextlib.asynccontextmanager
-async def mesh(directory: Path, external_roots: str = "") -> AsyncIterator[Mesh]:
+async def mesh(directory: Path, external_roots: str = "", master: bytes = b"") -> AsyncIterator[Mesh]:
     """A mesh whose server runs."""
-    made = Mesh(directory, external_roots=external_roots)
+    made = Mesh(directory, external_roots=external_roots, master=master)
     await made.serve()
     try:
         yield made

@@ -5,14 +5,14 @@ the connections, of an update that changes nothing else of a listener; pods come
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from lawflow.mesh import rbac
 from lawflow.mesh.cluster import CONNECT_TIMEOUT
 from lawflow.mesh.envoy import Resource, extension, socket_address, typed
 from lawflow.mesh.external import external_chain, external_ports
 from lawflow.mesh.http import UNDECLARED, http_filter_chain, http_manager, local_replies, undeclared_destination
-from lawflow.mesh.listener import BUFFER_BYTES, TLS_INSPECTOR, hang_up, tcp_proxy
+from lawflow.mesh.listener import BUFFER_BYTES, TLS_INSPECTOR, chain_by_name, hang_up, tcp_proxy
 from lawflow.mesh.sidecar import Address, MeshSettings, Outbound, ServicePort, Sidecar, Whereabouts
 from lawflow.model.peer import HTTPS_PORT
 from lawflow.model.sidecar import OUTBOUND_PORT
@@ -34,15 +34,21 @@ _NETWORK_INPUTS = "envoy.extensions.matching.common_inputs.network.v3."
 
 
 def capture_listeners(
-    sidecar: Sidecar, settings: MeshSettings, whereabouts: Mapping[ServicePort, Whereabouts]
+    sidecar: Sidecar,
+    settings: MeshSettings,
+    whereabouts: Mapping[ServicePort, Whereabouts],
+    certified: Container[str] = (),
 ) -> list[Resource]:
-    """The listeners, one a family, so that a family that the pod turns out to lack takes nothing else down."""
+    """The listeners, one a family, so that a family that the pod turns out to lack takes nothing else down.
+
+    ``certified`` as in :func:`lawflow.mesh.listener.listeners`.
+    """
     own = sidecar.identity.spiffe_id(settings.trust_domain)
     externals = external_ports(sidecar.outbound)
-    passthrough = [each for each in sidecar.outbound if each.port.external and each.port.protocol == "tcp"]
+    named = [each for each in sidecar.outbound if each.port.speaks_tls]
     chains = [
         *(chain for each in sidecar.outbound if not each.port.external for chain in _service_chains(each, own)),
-        *({"name": f"outbound/{each.port.name}", "filters": _tcp(each, "outbound")} for each in passthrough),
+        *({"name": f"outbound/{each.port.name}", **chain_by_name(each, own, certified)} for each in named),
         *(external_chain(port, found, sidecar.identity, own) for port, found in externals.items()),
         {"name": SYSTEM, "filters": [tcp_proxy(SYSTEM)]},
         {"name": _CLOSED, "filters": [hang_up()]},
@@ -53,12 +59,12 @@ def capture_listeners(
             "traffic_direction": "OUTBOUND",
             "address": socket_address(address, OUTBOUND_PORT),
             "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-            "listener_filters": [_ORIGINAL_DESTINATION, _inspector(passthrough)],
+            "listener_filters": [_ORIGINAL_DESTINATION, _inspector(named)],
             "listener_filters_timeout": _INSPECTION_SECONDS,
             "continue_on_listener_filters_timeout": True,
             "filter_chains": chains,
             "filter_chain_matcher": _matcher(
-                _addresses(sidecar.outbound, settings.system_destinations, whereabouts), passthrough, externals
+                _addresses(sidecar.outbound, settings.system_destinations, whereabouts), named, externals
             ),
             "default_filter_chain": _refused(sidecar, own),
         }
@@ -146,14 +152,12 @@ def _addresses(
     return found
 
 
-def _matcher(
-    addresses: Mapping[Address, str], passthrough: Iterable[Outbound], externals: Mapping[int, object]
-) -> Resource:
+def _matcher(addresses: Mapping[Address, str], named: Iterable[Outbound], externals: Mapping[int, object]) -> Resource:
     by_port: dict[int, dict[str, Resource]] = defaultdict(dict)
     for (address, port), chain in addresses.items():
         by_port[port][address] = _chain(chain)
     names: dict[int, dict[str, Resource]] = defaultdict(dict)
-    for each in passthrough:
+    for each in named:
         names[each.listening_port][each.port.service[1]] = _chain(f"outbound/{each.port.name}")
     inspected = {HTTPS_PORT, *names}
     ports: dict[str, Resource] = {}
@@ -188,9 +192,9 @@ _ORIGINAL_DESTINATION = extension(
 )
 
 
-def _inspector(passthrough: Iterable[Outbound]) -> Resource:
+def _inspector(named: Iterable[Outbound]) -> Resource:
     """Reads the TLS server name where one may count. Elsewhere it would wait for a client that waits for its server."""
-    ports = sorted({HTTPS_PORT, *(each.listening_port for each in passthrough)})
+    ports = sorted({HTTPS_PORT, *(each.listening_port for each in named)})
     ranges = [{"destination_port_range": {"start": port, "end": port + 1}} for port in ports]
     inspected = ranges[0] if len(ranges) == 1 else {"or_match": {"rules": ranges}}
     return {**TLS_INSPECTOR, "filter_disabled": {"not_match": inspected}}

@@ -9,6 +9,15 @@ from lawflow.model.sidecar import PEER_PORT
 
 CONNECT_TIMEOUT = "2s"
 _LOCAL = "127.0.0.1"
+_RESOLVER = extension(
+    "envoy.network.dns_resolver.cares",
+    "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+    query_timeout_seconds=1,
+    query_tries=2,
+    dns_resolver_options={"no_default_search_domain": True},
+)
+"""An Envoy is ready once each name was looked up: so a name server that is silent holds it up for 3 s, and not for a
+minute, as c-ares would have it. Hosts outside are absolute names, which no search domain of a pod is tried for."""
 
 
 def outbound_cluster(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings) -> Resource:
@@ -109,6 +118,7 @@ def _external_cluster(name: str, port: PeerPort) -> Resource:
         "name": name,
         "type": "STRICT_DNS",
         "dns_lookup_family": "ALL",
+        "typed_dns_resolver_config": _RESOLVER,
         "connect_timeout": CONNECT_TIMEOUT,
         "load_assignment": load_assignment(name, [(host, number)]),
     }

@@ -17,8 +17,7 @@ def external_ports(outbound: Iterable[Outbound]) -> dict[int, list[Outbound]]:
     """Hosts outside by the port at which apps call them, where requests can be read."""
     found: dict[int, list[Outbound]] = {}
     for each in outbound:
-        # With terminate the app speaks TLS, which nobody here answers yet.
-        if each.port.external and each.port.external.tls == "originate":
+        if each.port.external and not each.port.speaks_tls:
             found.setdefault(each.listening_port, []).append(each)
     return dict(sorted(found.items()))
 

@@ -6,7 +6,7 @@ from lawflow.mesh import rbac, tls
 from lawflow.mesh.cluster import called_address
 from lawflow.mesh.envoy import Resource, extension, socket_address
 from lawflow.mesh.http import http_filter_chain
-from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound, Sidecar
+from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound, PeerPort, Sidecar
 from lawflow.model.sidecar import PEER_PORT
 
 INBOUND = "inbound"
@@ -63,41 +63,40 @@ def _inbound_chain(inbound: Inbound, sidecar: Sidecar, settings: MeshSettings) -
 
 def _outbound(outbound: Outbound, sidecar: Sidecar, settings: MeshSettings, certified: Container[str]) -> Resource:
     port = outbound.port
-    name = f"outbound/{port.name}"
-    if port.protocol == "tcp":
-        # Plain loopback has no peer certificate to judge by: an open flow passes, without one nothing does.
-        filters = [tcp_proxy(name) if port.open_rules else hang_up()]
-        if port.external:
-            return _by_name(outbound, filters, {})
-    else:
-        own = sidecar.identity.spiffe_id(settings.trust_domain)
-        filters = [http_filter_chain(port, "outbound", own, None)]
-        if port.terminates and port.name not in certified:
-            return _by_name(outbound, [hang_up()], {})
-        if port.terminates:
-            return _by_name(outbound, filters, {"transport_socket": tls.app_socket(tls.app_secret_name(port.name))})
-    return {
-        "name": name,
+    listener: Resource = {
+        "name": f"outbound/{port.name}",
         "traffic_direction": "OUTBOUND",
         "address": socket_address(outbound.address, outbound.listening_port),
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-        "filter_chains": [{"filters": filters}],
     }
+    own = sidecar.identity.spiffe_id(settings.trust_domain)
+    if port.speaks_tls:
+        match = {"server_names": [port.service[1]], "transport_protocol": "tls"}
+        chain = {"filter_chain_match": match, **chain_by_name(outbound, own, certified)}
+        return {**listener, "listener_filters": [TLS_INSPECTOR], "filter_chains": [chain]}
+    filters = [tcp_or_closed(port)] if port.protocol == "tcp" else [http_filter_chain(port, "outbound", own, None)]
+    return {**listener, "filter_chains": [{"filters": filters}]}
 
 
-def _by_name(outbound: Outbound, filters: list[Resource], ended: Resource) -> Resource:
-    """TLS from the app to a host outside, where it asks for that host; it goes through as it is unless it is ended."""
-    name = outbound.port.service[1]
+def chain_by_name(outbound: Outbound, spiffe_id: str, certified: Container[str]) -> Resource:
+    """The filter chain of an app's TLS to a host outside: it goes through as it is, or is ended where a flow says so.
+
+    ``certified`` as in :func:`listeners`.
+    """
+    port = outbound.port
+    if not port.terminates:
+        return {"filters": [tcp_or_closed(port)]}
+    if port.name not in certified:
+        return {"filters": [hang_up()]}
     return {
-        "name": f"outbound/{outbound.port.name}",
-        "traffic_direction": "OUTBOUND",
-        "address": socket_address(outbound.address, outbound.listening_port),
-        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-        "listener_filters": [TLS_INSPECTOR],
-        "filter_chains": [
-            {"filter_chain_match": {"server_names": [name], "transport_protocol": "tls"}, "filters": filters, **ended}
-        ],
+        "transport_socket": tls.app_socket(tls.app_secret_name(port.name)),
+        "filters": [http_filter_chain(port, "outbound", spiffe_id, None)],
     }
+
+
+def tcp_or_closed(port: PeerPort) -> Resource:
+    """Plain loopback has no peer certificate to judge by: an open flow passes, without one nothing does."""
+    return tcp_proxy(f"outbound/{port.name}") if port.open_rules else hang_up()
 
 
 def hang_up() -> Resource:

@@ -66,11 +66,18 @@ def resources(
             *(extension_configuration(port, "outbound", own, terms) for port in http_out),
             *(extension_configuration(port, "inbound", own, terms) for port in http_in),
         ],
-        LISTENER: [*capture_listeners(sidecar, settings, whereabouts or {}), *inbound_listeners(sidecar, settings)]
+        LISTENER: [
+            *capture_listeners(sidecar, settings, whereabouts or {}, app_certificates or {}),
+            *inbound_listeners(sidecar, settings),
+        ]
         if captures
         else listeners(sidecar, settings, app_certificates or {}),
         ROUTE: [
-            *(route_configuration(port, "outbound") for port in http_out if not (captures and port.external)),
+            *(
+                route_configuration(port, "outbound")
+                for port in http_out
+                if not (captures and port.external) or port.terminates
+            ),
             *(route_configuration(each.port, "outbound", direct(each)) for each in services if each.port in http_out),
             *(external_routes(port, found) for port, found in _externals(sidecar).items()),
             *(route_configuration(port, "inbound") for port in http_in),

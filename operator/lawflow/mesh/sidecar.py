@@ -131,6 +131,11 @@ class PeerPort:
         return f"p{port}.{name}.external" if self.external else f"p{port}.{name}.{namespace}.svc"
 
     @property
+    def speaks_tls(self) -> bool:
+        """Whether the app itself speaks TLS here, and so names the host outside that it wants."""
+        return self.external is not None and self.external.tls != "originate"
+
+    @property
     def terminates(self) -> bool:
         """Whether the source's sidecar ends the TLS of its app here."""
         return self.external is not None and self.external.tls == "terminate"
