@@ -25,6 +25,14 @@ NODE = [sys.executable, "-m", "tests.support.node"]
 SECONDS_TO_START = 30.0
 
 
+def test_a_path_that_is_too_long_for_sockets_is_named(tmp_path: Path) -> None:
+    environment = {**os.environ, "LAWFLOW_CACHE": str(tmp_path / ("x" * 80))}
+    done = subprocess.run([*NODE, "up"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "set LAWFLOW_CACHE to a shorter one" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_pod_reaches_a_service_by_its_name(cluster: NodeCluster) -> None:
     labels = {"app": "plain"}
     app = {"name": "app", "image": APP_IMAGE, "imagePullPolicy": "Never", "args": ["serve", "8080"]}

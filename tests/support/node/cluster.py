@@ -36,6 +36,9 @@ from tests.support.waiting import eventually
 ROOT = GO_MODULES.parent
 SERVICE_OF_THE_API = "10.96.0.1"
 TOOLS = ("unshare", "nsenter", "mount", "hostname", "ip")
+LONGEST_SOCKET = "running-cluster/containerd.sock.ttrpc"
+LONGEST_SOCKET_PATH = 107
+"""Bytes of the path of a unix socket (unix(7))."""
 SECONDS_TO_END = 30.0
 SECONDS_TO_OBEY = 180.0
 
@@ -48,6 +51,8 @@ def require_node() -> None:
         raise UnavailableError("a node needs root: namespaces with mounts and cgroups of their own")
     if lacking := [tool for tool in TOOLS if shutil.which(tool) is None]:
         raise UnavailableError(f"a node needs {', '.join(lacking)} (of util-linux, hostname and iproute2)")
+    if len(os.fsencode(cache() / LONGEST_SOCKET)) > LONGEST_SOCKET_PATH:
+        raise UnavailableError(f"{cache()} is too long a path for the sockets in it: set LAWFLOW_CACHE to a shorter one")
 
 
 class NodeCluster(Cluster):
