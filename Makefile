@@ -27,13 +27,13 @@ help: ## list the targets
 demo: .venv/installed $(MODULE) $(MINIMIZER) ## two services, one lawful flow, real Envoys, certificates rotating under load; ends within a minute
 	$(BIN)/lawflow demo
 
-test: .venv/installed tools $(MODULE) $(MINIMIZER) $(NETWORK) rust ## all tests: the sidecar's crates, unit, real Envoy, real API server, real node
+test: .venv/installed tools $(MODULE) $(MINIMIZER) $(NETWORK) ## all tests: the sidecar's crates, unit, real Envoy, real API server, real node
 	$(BIN)/python -m tests.support.tiers
-	$(BIN)/pytest -m unit --numprocesses=2 --dist=loadfile --cov --cov-report=
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-node test-host
 
 # The two wait more than they compute, and the node has a network of its own: so they run side by side.
-test-host:
+test-host: rust
+	$(BIN)/pytest -m unit --numprocesses=2 --dist=loadfile --cov --cov-report=
 	$(BIN)/pytest -m '(envoy or cluster) and not soak' --cov --cov-append --cov-report=term
 
 test-node:
