@@ -62,6 +62,8 @@ def up(environment: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*NODE, "up"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         start_new_session=True,
+        # A shell that starts this run in its background has it ignore what Ctrl-C sends, and it would hand that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 

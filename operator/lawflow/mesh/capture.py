@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 
 from lawflow.mesh import rbac
-from lawflow.mesh.cluster import CONNECT_TIMEOUT
+from lawflow.mesh.cluster import CONNECT_TIMEOUT, UNLIMITED
 from lawflow.mesh.envoy import Resource, extension, socket_address, typed
 from lawflow.mesh.external import external_chain, external_ports
 from lawflow.mesh.http import UNDECLARED, http_filter_chain, http_manager, local_replies, undeclared_destination
@@ -79,6 +79,7 @@ def system_cluster() -> Resource:
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": CONNECT_TIMEOUT,
+        "circuit_breakers": UNLIMITED,
     }
 
 

@@ -8,6 +8,11 @@ from lawflow.mesh.sidecar import Inbound, MeshSettings, Outbound, PeerPort, Side
 from lawflow.model.sidecar import PEER_PORT
 
 CONNECT_TIMEOUT = "2s"
+UNLIMITED = {
+    "thresholds": [dict.fromkeys(("max_connections", "max_pending_requests", "max_requests", "max_retries"), 2**32 - 1)]
+}
+"""By itself an Envoy turns away what is more than 1,024 requests, or 3 that are tried again, at a time. How much an app
+bears is for the app to say."""
 _LOCAL = "127.0.0.1"
 _RESOLVER = extension(
     "envoy.network.dns_resolver.cares",
@@ -31,6 +36,7 @@ def outbound_cluster(outbound: Outbound, sidecar: Sidecar, settings: MeshSetting
         "type": "EDS",
         "eds_cluster_config": {"eds_config": ADS},
         "connect_timeout": CONNECT_TIMEOUT,
+        "circuit_breakers": UNLIMITED,
         "transport_socket": tls.upstream_socket(outbound.port.server_name, name, directory),
         # The caller ends a connection before the called side would, which could cross a request on its way.
         "typed_extension_protocol_options": _protocol(settings.max_connection_duration * 0.8),
@@ -63,6 +69,7 @@ def inbound_clusters(inbound: Inbound) -> list[Resource]:
         "name": name,
         "type": "STATIC",
         "connect_timeout": CONNECT_TIMEOUT,
+        "circuit_breakers": UNLIMITED,
         "load_assignment": load_assignment(name, [(_LOCAL, inbound.local_port)]),
         "typed_extension_protocol_options": _protocol(None),
     }
@@ -79,6 +86,7 @@ def inbound_clusters(inbound: Inbound) -> list[Resource]:
             ),
             "lb_policy": "CLUSTER_PROVIDED",
             "connect_timeout": CONNECT_TIMEOUT,
+            "circuit_breakers": UNLIMITED,
         },
         {
             **loopback,
@@ -91,6 +99,7 @@ def inbound_clusters(inbound: Inbound) -> list[Resource]:
             "lb_policy": "CLUSTER_PROVIDED",
             "original_dst_lb_config": {"upstream_port_override": inbound.local_port},
             "connect_timeout": CONNECT_TIMEOUT,
+            "circuit_breakers": UNLIMITED,
             "typed_extension_protocol_options": _protocol(None),
         },
     ]
@@ -120,6 +129,7 @@ def _external_cluster(name: str, port: PeerPort) -> Resource:
         "dns_lookup_family": "ALL",
         "typed_dns_resolver_config": _RESOLVER,
         "connect_timeout": CONNECT_TIMEOUT,
+        "circuit_breakers": UNLIMITED,
         "load_assignment": load_assignment(name, [(host, number)]),
     }
     if port.protocol == "tcp":

@@ -22,6 +22,7 @@ from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 KINDS_OF_PROBES: dict[str, Object] = {
     "http": {"httpGet": {"port": PORT, "path": "/"}},
     "tcp": {"tcpSocket": {"port": PORT}},
@@ -54,7 +55,7 @@ def test_probes_of_an_app_reach_it_on_its_own_port(market: Market) -> None:
     for kind, probe in KINDS_OF_PROBES.items():
         often = probe | {"periodSeconds": 1, "timeoutSeconds": 5}
         arguments = ("grpc" if kind == "grpc" else "serve", str(PORT))
-        probes: Object = dict.fromkeys(("startupProbe", "readinessProbe", "livenessProbe"), often)
+        probes: Object = dict.fromkeys(PROBES, often)
         found.append(workload(market.namespace, f"probed-{kind}", *arguments, run_as="probed", **probes))
     market.apply(account(market.namespace, "probed"), *found)
     market.rolled_out(*(f"deployment/probed-{kind}" for kind in KINDS_OF_PROBES))
@@ -62,6 +63,8 @@ def test_probes_of_an_app_reach_it_on_its_own_port(market: Market) -> None:
         (pod,) = market.pods(f"probed-{kind}")
         assert has_sidecar(pod)
         assert [each["restartCount"] for each in pod["status"]["containerStatuses"]] == [0]
+        (app,) = pod["spec"]["containers"]
+        assert all(KINDS_OF_PROBES[kind].keys() <= app[probe].keys() for probe in PROBES), "as they were declared"
     market.kubectl("delete", *(f"deployment/probed-{kind}" for kind in KINDS_OF_PROBES), "--wait=false")
 
 

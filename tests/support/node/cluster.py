@@ -52,7 +52,9 @@ def require_node() -> None:
     if lacking := [tool for tool in TOOLS if shutil.which(tool) is None]:
         raise UnavailableError(f"a node needs {', '.join(lacking)} (of util-linux, hostname and iproute2)")
     if len(os.fsencode(cache() / LONGEST_SOCKET)) > LONGEST_SOCKET_PATH:
-        raise UnavailableError(f"{cache()} is too long a path for the sockets in it: set LAWFLOW_CACHE to a shorter one")
+        raise UnavailableError(
+            f"{cache()} is too long a path for the sockets in it: set LAWFLOW_CACHE to a shorter one"
+        )
 
 
 class NodeCluster(Cluster):
