@@ -5,7 +5,8 @@ BIN := .venv/bin
 LAWFLOW_CACHE ?= $(HOME)/.cache/lawflow
 export LAWFLOW_CACHE
 CARGO_TARGET := $(LAWFLOW_CACHE)/sidecar
-CARGO := cd sidecar && CARGO_TARGET_DIR=$(CARGO_TARGET) cargo
+# Without make's own flags, which name a job server that cargo cannot reach from here.
+CARGO := cd sidecar && env -u MAKEFLAGS CARGO_TARGET_DIR=$(CARGO_TARGET) cargo
 # The targets of `make fuzz`, and where each ends: whichever comes first.
 FUZZ_TARGETS ?= json message form policy body
 FUZZ_RUNS ?= 10000000

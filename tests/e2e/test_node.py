@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import APP_IMAGE
+from tests.support import ctrl_c
 from tests.support.builds import GO_MODULES, cache
 from tests.support.node import cgroups
 from tests.support.node.cluster import NodeCluster
@@ -62,8 +63,7 @@ def up(environment: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*NODE, "up"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         start_new_session=True,
-        # A shell that starts this run in its background has it ignore what Ctrl-C sends, and it would hand that on.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=ctrl_c.heard,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import ctrl_c
 from tests.support.shop import write_shop
 from tests.support.waiting import eventually
 
@@ -28,7 +29,7 @@ class Up:
             stderr=subprocess.PIPE,
             text=True,
             process_group=0,
-            preexec_fn=_hear_interrupts,
+            preexec_fn=ctrl_c.heard,
         )
         self.events: list[dict[str, Any]] = []
 
@@ -60,11 +61,6 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
     for each in started:
         each.process.kill()
         each.process.communicate()
-
-
-def _hear_interrupts() -> None:
-    """A shell's background jobs ignore SIGINT, and so would everything that they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def alive(pid: int) -> bool:

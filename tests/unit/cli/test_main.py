@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from tests.support import ctrl_c
 from tests.support.cli import Run
 
 from lawflow import __version__
@@ -80,8 +81,9 @@ def test_a_command_that_is_stopped_ends_quietly(tmp_path: Path, number: signal.S
     pipe = tmp_path / "manifests.yaml"
     os.mkfifo(pipe)
     process = subprocess.Popen(
-        [sys.executable, "-m", "lawflow", "check", "-f", str(pipe)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        [sys.executable, "-m", "lawflow", "check", "-f", str(pipe)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=ctrl_c.heard,
+    )  # fmt: skip
     # Opening blocks until the command has opened the other end, and so is reading.
     with pipe.open("wb"):
         process.send_signal(number)
