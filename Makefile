@@ -32,15 +32,13 @@ test: .venv/installed tools $(MODULE) $(MINIMIZER) $(NETWORK) ## all tests: the 
 	$(BIN)/python -m tests.support.tiers
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-node test-host
 
-# The two wait more than they compute, and nodes have networks of their own: so they run side by side. Drills take a node
-# of their own apart; they are here or there as it makes both end at about the same time.
+# The two wait more than they compute, and nodes have networks of their own: so they run side by side.
 test-host: rust
 	$(BIN)/pytest -m unit --numprocesses=2 --dist=loadfile --cov --cov-report=
 	$(BIN)/pytest -m '(envoy or cluster) and not soak' --cov --cov-append --cov-report=term
-	$(BIN)/pytest -m 'e2e and not soak' tests/e2e/drills
 
 test-node:
-	$(BIN)/pytest -m 'e2e and not soak' --ignore=tests/e2e/drills
+	$(BIN)/pytest -m 'e2e and not soak'
 
 unit: .venv/installed $(MINIMIZER) ## the fast tests alone
 	$(BIN)/pytest -m unit
