@@ -20,7 +20,7 @@ NETWORK := $(NATIVE)/lawflow-network
 WITH_CARGO = command -v cargo >/dev/null || { echo "skipped: the crates in sidecar/ need cargo (https://rustup.rs)" >&2; test "$${CI:-}" != true; exit; };
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-host test-node unit rust modules lint format generate manifest wheel lock soak kind cluster cluster-images cluster-down e2e images bench fuzz sanitize tools clean
+.PHONY: help demo test test-host test-node unit coverage rust modules lint format generate manifest wheel lock soak kind cluster cluster-images cluster-down e2e images bench fuzz sanitize tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,14 +34,17 @@ test: .venv/installed tools $(MODULE) $(MINIMIZER) $(NETWORK) ## all tests: the 
 
 # The two wait more than they compute, and nodes have networks of their own: so they run side by side.
 test-host: rust
-	$(BIN)/pytest -m unit --numprocesses=2 --dist=loadfile --cov --cov-report=
-	$(BIN)/pytest -m '(envoy or cluster) and not soak' --cov --cov-append --cov-report=term
+	$(BIN)/pytest -m unit --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest -m '(envoy or cluster) and not soak'
 
 test-node:
 	$(BIN)/pytest -m 'e2e and not soak'
 
 unit: .venv/installed $(MINIMIZER) ## the fast tests alone
 	$(BIN)/pytest -m unit
+
+coverage: .venv/installed tools $(MODULE) $(MINIMIZER) ## which lines the tests on this host reach; counting them costs minutes
+	$(BIN)/pytest -m '(unit or envoy or cluster) and not soak' --cov --cov-report=term
 
 rust: ## the tests of the sidecar's crates
 	@$(WITH_CARGO) $(CARGO) test --release --locked --quiet
