@@ -12,7 +12,7 @@ from lawflow.mesh.cluster import CONNECT_TIMEOUT, UNLIMITED
 from lawflow.mesh.envoy import Resource, extension, socket_address, typed
 from lawflow.mesh.external import external_chain, external_ports
 from lawflow.mesh.http import UNDECLARED, http_filter_chain, http_manager, local_replies, undeclared_destination
-from lawflow.mesh.listener import BUFFER_BYTES, TLS_INSPECTOR, chain_by_name, hang_up, tcp_proxy
+from lawflow.mesh.listener import BUFFER_BYTES, TLS_INSPECTOR, chain_by_name, hang_up, tcp_or_closed, tcp_proxy
 from lawflow.mesh.sidecar import Address, MeshSettings, Outbound, ServicePort, Sidecar, Whereabouts
 from lawflow.model.peer import HTTPS_PORT
 from lawflow.model.sidecar import OUTBOUND_PORT
@@ -92,14 +92,10 @@ def _service_chains(outbound: Outbound, spiffe_id: str) -> Iterable[Resource]:
     """One for calls to the Service, one for calls to a certain pod behind it."""
     for name, kind in ((f"outbound/{outbound.port.name}", "outbound"), (direct(outbound), "direct")):
         if outbound.port.protocol == "tcp":
-            filters = _tcp(outbound, kind)
+            filters = [tcp_or_closed(outbound.port, kind)]
         else:
             filters = [http_filter_chain(outbound.port, "outbound", spiffe_id, None, routes=name)]
         yield {"name": name, "filters": filters}
-
-
-def _tcp(outbound: Outbound, kind: str) -> list[Resource]:
-    return [tcp_proxy(f"{kind}/{outbound.port.name}") if outbound.port.open_rules else hang_up()]
 
 
 def _refused(sidecar: Sidecar, spiffe_id: str) -> Resource:

@@ -94,9 +94,12 @@ def chain_by_name(outbound: Outbound, spiffe_id: str, certified: Container[str])
     }
 
 
-def tcp_or_closed(port: PeerPort) -> Resource:
-    """Plain loopback has no peer certificate to judge by: an open flow passes, without one nothing does."""
-    return tcp_proxy(f"outbound/{port.name}") if port.open_rules else hang_up()
+def tcp_or_closed(port: PeerPort, kind: str = "outbound") -> Resource:
+    """Plain loopback has no peer certificate to judge by: an open flow passes, without one nothing does.
+
+    ``kind`` is how the name of the cluster begins.
+    """
+    return tcp_proxy(f"{kind}/{port.name}") if port.open_rules else hang_up()
 
 
 def hang_up() -> Resource:

@@ -129,8 +129,8 @@ class NodeCluster(Cluster):
         if self._keeper is not None:
             self._keeper.communicate(timeout=SECONDS_TO_END)
         with self._reports:
-            for reason in (json.loads(line).get("failed") for line in self._reports):
-                if reason != LET_GO:
+            for said in map(json.loads, self._reports):
+                if (reason := said.get("failed", LET_GO)) != LET_GO:
                     self._say(f"the node had ended: {reason}")
 
     def start(self, component: str) -> None:
