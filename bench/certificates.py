@@ -51,7 +51,7 @@ def main() -> None:
             orders,
             audience="https://api.psp.example",
             purpose="dpv:PaymentManagement",
-            certificate=leaf,
+            key_thumbprint=token_key.key_id,
             now=NOW,
             random=secrets.token_bytes,
         )

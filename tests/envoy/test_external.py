@@ -1,9 +1,11 @@
 """Hosts outside: reached by declared operations alone, over TLS by their name, with declared fields on both ways."""
 
+import datetime as dt
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -11,6 +13,9 @@ from tests.support.outside import HOST, Outside, outside
 from tests.support.sidecars import EGRESS, TRUST_DOMAIN, Mesh, flow, mesh
 from tests.support.waiting import seen
 
+from lawflow.identity.jwt_svid import JwtSvidError, verify_jwt_svid
+from lawflow.identity.proof import Replays, verify_proof
+from lawflow.identity.token_key import TokenKeys
 from lawflow.mesh.route import PEER_PROBLEM
 from lawflow.model.loopback import loopback_addresses
 from lawflow.model.sidecar import PEER_PORT
@@ -61,13 +66,19 @@ async def running(tmp_path: Path, peer: Outside) -> AsyncIterator[Mesh]:
         yield made
 
 
-async def call(running: Mesh, peer: Outside, method: str = "POST", path: str = "/v1/charges") -> Response:
+async def call(
+    running: Mesh,
+    peer: Outside,
+    method: str = "POST",
+    path: str = "/v1/charges",
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Response:
     address = loopback_addresses([HOST], f"{running.directory}orders")[HOST]
 
     async def answered() -> Response | None:
         client = Client(address, peer.port, server_name=f"{HOST}:{peer.port}")
         try:
-            response = await client.request(method, path, JSON, BODY)
+            response = await client.request(method, path, {**JSON, **headers}, BODY)
         except OSError:
             return None
         finally:
@@ -113,6 +124,51 @@ async def test_the_gateway_checks_who_calls_and_what_for(running: Mesh, peer: Ou
     with pytest.raises((ssl.SSLError, OSError, EOFError)):
         await past("marketing", "/v1/charges")
     assert len(peer.requests) == 1
+
+
+async def test_a_host_is_shown_who_calls_and_what_for_by_what_nobody_else_can_use(running: Mesh, peer: Outside) -> None:
+    """As such a host verifies it: token and proof of each request, with the published keys and nothing else."""
+    audience = f"https://{HOST}:{peer.port}"
+    url = f"{audience}/v1/charges"
+    declared = charge(peer.port)
+    declared["spec"]["destination"]["external"]["token"] = {}
+    running.put(declared)
+
+    async def shown() -> bool | None:
+        await call(running, peer)
+        return "dpop" in peer.requests[-1][1] or None
+
+    await seen(shown, "a token that comes with a request")
+    await call(running, peer, headers={"authorization": "Bearer of-the-app", "dpop": "the app's"})
+    replays, now = Replays(), dt.datetime.now(dt.UTC)
+    (_, first, _), (_, second, _) = peer.requests[-2:]
+    for headers in (first, second):
+        token = headers["authorization"].removeprefix("DPoP ")
+        said = verify_jwt_svid(
+            token, running.token_keys.jwks(), trust_domain=TRUST_DOMAIN, audience=audience, now=now
+        )  # fmt: skip
+        assert str(said.spiffe_id) == f"spiffe://{TRUST_DOMAIN}/ns/shop/sa/orders"
+        assert said.purpose == "dpv:PaymentManagement"
+        verify_proof(headers["dpop"], token, said, method="POST", url=url, now=now, replays=replays)
+    with pytest.raises(JwtSvidError, match="seen before"):
+        verify_proof(headers["dpop"], token, said, method="POST", url=url, now=now, replays=replays)
+    with pytest.raises(JwtSvidError, match="Audience"):
+        verify_jwt_svid(
+            token, running.token_keys.jwks(), trust_domain=TRUST_DOMAIN, audience="https://other.example", now=now
+        )
+
+
+async def test_without_a_key_to_sign_tokens_with_nothing_leaves(running: Mesh, peer: Outside) -> None:
+    running.token_keys = TokenKeys()
+    declared = charge(peer.port)
+    declared["spec"]["destination"]["external"]["token"] = {}
+    running.put(declared)
+
+    async def refused() -> Response | None:
+        response = await call(running, peer)
+        return response if response.status == 403 else None
+
+    assert (await seen(refused, "a refusal by the gateway")).document["enforcedBy"] == GATEWAY
 
 
 async def test_a_host_that_cannot_prove_its_name_gets_nothing(tmp_path: Path) -> None:

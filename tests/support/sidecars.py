@@ -15,11 +15,13 @@ from lawflow.identity.bundle import TrustBundle
 from lawflow.identity.credential import Credential, issue_credential
 from lawflow.identity.pem import certificates_to_pem, new_private_key, private_key_to_pem
 from lawflow.identity.spiffe import SpiffeId
+from lawflow.identity.token_key import TokenKey, TokenKeys
 from lawflow.mesh.sidecar import Identity, MeshSettings, Placement
 from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE, SERVICE
 from lawflow.model.loopback import loopback_addresses
 from lawflow.standalone.sidecars import RunningSidecar, Sidecars
 from lawflow.store.protocol import WatchEvent
+from lawflow.xds.credentials import Credentials
 from lawflow.xds.server import DiscoveryService, ServerCredentials, start
 from lawflow.xds.snapshots import Snapshots
 from lawflow.xds.world import World
@@ -66,6 +68,7 @@ class Mesh:
         now = dt.datetime.now(dt.UTC)
         root = create_root(TRUST_DOMAIN, key=new_private_key(), now=now, random=secrets.token_bytes)
         self._issuer = create_intermediate(root, key=new_private_key(), now=now, random=secrets.token_bytes)
+        self.token_keys = TokenKeys((TokenKey(new_private_key(), now),))
         self.bundle = TrustBundle(TRUST_DOMAIN, (root.certificate,))
         (self.directory / "sockets").mkdir()
         self.sidecars = Sidecars(self.directory / "sidecars", self.directory / "sockets")
@@ -148,6 +151,7 @@ class Mesh:
             master=lambda: self.master,
             coalescing_seconds=0.01,
             external_roots=lambda: Path(self.external_roots).read_text(),
+            credential=Credentials(lambda: self.token_keys),
         )
         self.snapshots.trust(self.bundle.to_pem(), self.bundle.version)
         self.snapshots.open()

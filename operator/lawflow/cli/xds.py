@@ -17,10 +17,11 @@ from lawflow.mesh.keys import SECRET_KEY
 from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, ServicePort
 from lawflow.model.loopback import CLUSTER_DOMAIN
 from lawflow.model.sidecar import CERTIFICATE_DIRECTORY, EGRESS_SERVICE_ACCOUNT
-from lawflow.model.trust_bundle import SYSTEM_NAMESPACE
+from lawflow.model.trust_bundle import SYSTEM_NAMESPACE, TOKEN_KEYS_KEY
 from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import Store, StoreError
 from lawflow.xds.acknowledgement import note_acknowledgements
+from lawflow.xds.credentials import Credentials, keys_in
 from lawflow.xds.external_roots import PUBLIC, ExternalRoots
 from lawflow.xds.health import health
 from lawflow.xds.interception import Interceptions
@@ -58,6 +59,12 @@ _log = logging.getLogger(__name__)
     help="The secret behind pseudonyms and encrypted values; flows that need it are closed while it is missing.",
 )
 @click.option(
+    "--token-keys",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="/var/run/lawflow/token-keys/" + TOKEN_KEYS_KEY,
+    help="The keys that tokens for hosts outside are signed with; flows that ask for tokens are closed without them.",
+)
+@click.option(
     "--external-roots",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Authorities, PEM, that hosts outside are known by beside the public ones; read anew when it changes.",
@@ -84,6 +91,7 @@ def xds(
     cluster_domain: str,
     sidecar_certificate_directory: str,
     protection_secret: Path,
+    token_keys: Path,
     external_roots: Path | None,
     terminate: bool,
     system_destinations: tuple[str, ...],
@@ -113,6 +121,7 @@ def xds(
             lambda _identity: placement,
             master=lambda: _read(protection_secret),
             external_roots=roots,
+            credential=Credentials(keys_in(token_keys)),
         )
         async with await KubernetesStore.connect(kubeconfig) as store, contextlib.AsyncExitStack() as stack:
             service = DiscoveryService(snapshots, trust_domain, Interceptions(store))

@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+import json
 import secrets
 from collections.abc import Mapping
 
@@ -16,7 +17,14 @@ from lawflow.identity.root_rotation import RotationTiming
 from lawflow.identity.rotation import renewal_time
 from lawflow.model import labels
 from lawflow.model.kinds import CONFIG_MAP, POD, SECRET, Kind
-from lawflow.model.trust_bundle import BUNDLE_KEY, CONFIG_MAP_NAME, VERSION_KEY
+from lawflow.model.trust_bundle import (
+    BUNDLE_KEY,
+    CONFIG_MAP_NAME,
+    JWKS_KEY,
+    TOKEN_KEYS_KEY,
+    TOKEN_KEYS_NAME,
+    VERSION_KEY,
+)
 from lawflow.store.protocol import ConflictError, NotFoundError, Object, StoreError
 
 KIND = "CertificateAuthority"
@@ -121,15 +129,14 @@ def trust_bundle_name(signer_name: str) -> str:
 
 
 async def _publish(environment: Environment, state: AuthorityState) -> None:
-    """The roots for everybody: a ConfigMap, and a ClusterTrustBundle for pod certificate volumes."""
+    """The roots and the keys of tokens for everybody: a ConfigMap, and a ClusterTrustBundle for pod certificate
+    volumes. What signs tokens goes to the xDS server, which cannot read the authority's own Secret."""
     settings, bundle = environment.settings, state.bundle
-    data = {BUNDLE_KEY: bundle.to_pem(), VERSION_KEY: bundle.version}
-    held = await environment.store.get(CONFIG_MAP, settings.namespace, CONFIG_MAP_NAME)
-    if held is None or held.get("data") != data:
-        metadata = {"namespace": settings.namespace, "name": CONFIG_MAP_NAME}
-        await environment.store.apply(
-            CONFIG_MAP, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-        )
+    signing = json.dumps(state.token_keys.to_json())
+    await _keep(environment, SECRET, TOKEN_KEYS_NAME, {TOKEN_KEYS_KEY: base64.b64encode(signing.encode()).decode()})
+    jwks = json.dumps(state.token_keys.jwks())
+    data = {BUNDLE_KEY: bundle.to_pem(), VERSION_KEY: bundle.version, JWKS_KEY: jwks}
+    await _keep(environment, CONFIG_MAP, CONFIG_MAP_NAME, data)
     if settings.delivery != "podCertificate":
         return
     name = trust_bundle_name(settings.signer_name)
@@ -142,6 +149,15 @@ async def _publish(environment: Environment, state: AuthorityState) -> None:
             await environment.store.apply(CLUSTER_TRUST_BUNDLE, wanted | {"spec": spec})
     except NotFoundError as error:
         raise StoreError(f"{error}; set delivery to secret where pod certificates are not served") from None
+
+
+async def _keep(environment: Environment, kind: Kind, name: str, data: Mapping[str, str]) -> None:
+    namespace = environment.settings.namespace
+    held = await environment.store.get(kind, namespace, name)
+    if held is None or held.get("data") != data:
+        metadata = {"namespace": namespace, "name": name}
+        wanted = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "data": dict(data)}
+        await environment.store.apply(kind, wanted)
 
 
 async def _judge(environment: Environment, secret: Object, state: AuthorityState) -> None:

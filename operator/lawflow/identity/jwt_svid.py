@@ -1,7 +1,7 @@
-"""JWT-SVIDs: tokens of five minutes for peers outside the mesh, bound to the certificate of who presents them.
+"""JWT-SVIDs: tokens of five minutes for peers outside the mesh, bound to a key of who presents them.
 
-A stolen token is worthless without the key of that certificate: ``cnf`` holds the certificate's thumbprint
-(RFC 8705 section 3.1). The form follows JWT-SVID and RFC 7519.
+``cnf`` holds the thumbprint of that key (RFC 9449 section 6.1), and each request comes with a proof that it was made by
+who holds the key (:mod:`lawflow.identity.proof`). The form follows JWT-SVID and RFC 7519.
 """
 
 import datetime as dt
@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jwt
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from lawflow.identity.authority import RandomBytes
 from lawflow.identity.spiffe import SpiffeId, SpiffeIdError
@@ -38,11 +36,8 @@ class JwtSvid:
     purpose: str
     token_id: str
     expires: dt.datetime
-
-
-def certificate_thumbprint(certificate: x509.Certificate) -> str:
-    """``x5t#S256``: the base64url form of the SHA-256 of the certificate (RFC 8705 section 3.1)."""
-    return base64url(certificate.fingerprint(hashes.SHA256()))
+    key_thumbprint: str
+    """The key (RFC 7638) that who presents it has to prove."""
 
 
 def issue_jwt_svid(
@@ -51,14 +46,14 @@ def issue_jwt_svid(
     *,
     audience: str,
     purpose: str,
-    certificate: x509.Certificate,
+    key_thumbprint: str,
     now: dt.datetime,
     random: RandomBytes,
     lifetime: dt.timedelta = TOKEN_LIFETIME,
 ) -> str:
     """A token by which ``spiffe_id`` speaks to one ``audience`` for one ``purpose``.
 
-    ``certificate`` is the one that the workload presents on the TLS connection to the audience.
+    ``key_thumbprint`` is that of the key which it signs its proofs with.
 
     Raises JwtSvidError where audience or purpose is empty: such a token would be good for anything.
     """
@@ -72,7 +67,7 @@ def issue_jwt_svid(
         "exp": issued + int(lifetime.total_seconds()),
         "jti": base64url(random(16)),
         "purpose": purpose,
-        "cnf": {"x5t#S256": certificate_thumbprint(certificate)},
+        "cnf": {"jkt": key_thumbprint},
     }
     return jwt.encode(claims, signing_key.key, ALGORITHM, headers={"kid": signing_key.key_id, "typ": "JWT"})
 
@@ -83,17 +78,17 @@ def verify_jwt_svid(
     *,
     trust_domain: str,
     audience: str,
-    certificate: x509.Certificate,
     now: dt.datetime,
 ) -> JwtSvid:
-    """What the token says, once it is known to be genuine, current, meant for us and presented by its owner.
+    """What the token says, once it is known to be genuine, current and meant for us.
 
-    ``jwks`` is the key set of ``trust_domain``, ``certificate`` the peer's on this TLS connection.
+    ``jwks`` is the key set of ``trust_domain``. Whoever read the token could present it: :func:`verify_proof` tells
+    its owner.
 
     Raises JwtSvidError.
     """
     claims = _signed_claims(token, jwks, audience)
-    issued, expires = claims["iat"], claims["exp"]
+    issued, expires, cnf = claims["iat"], claims["exp"], claims["cnf"]
     if type(issued) is not int or type(expires) is not int:
         raise JwtSvidError("the token's iat and exp must be whole seconds since the epoch")
     seconds = now.timestamp()
@@ -101,8 +96,8 @@ def verify_jwt_svid(
         raise JwtSvidError(f"the token expired {seconds - expires:.0f} s ago: get a new one")
     if issued > seconds + CLOCK_SKEW.total_seconds():
         raise JwtSvidError(f"the token was issued after {rfc3339(now)}: compare the clocks of the two sides")
-    if claims["cnf"] != {"x5t#S256": certificate_thumbprint(certificate)}:
-        raise JwtSvidError("the token is bound to another certificate than the one on this connection")
+    if not isinstance(cnf, dict) or list(cnf) != ["jkt"] or not isinstance(cnf["jkt"], str):
+        raise JwtSvidError("the token is bound to no key by cnf.jkt alone (RFC 9449 section 6.1)")
     if not isinstance(claims["purpose"], str) or not isinstance(claims["jti"], str):
         raise JwtSvidError("the token's purpose and jti must be text")
     try:
@@ -114,7 +109,7 @@ def verify_jwt_svid(
         raise JwtSvidError("the token's exp is not a moment in time") from None
     if spiffe_id.trust_domain != trust_domain:
         raise JwtSvidError(f"the token's subject is not in the trust domain {trust_domain} of the key set")
-    return JwtSvid(spiffe_id, audience, claims["purpose"], claims["jti"], expiry)
+    return JwtSvid(spiffe_id, audience, claims["purpose"], claims["jti"], expiry, cnf["jkt"])
 
 
 def _signed_claims(token: str, jwks: Mapping[str, Any], audience: str) -> dict[str, Any]:

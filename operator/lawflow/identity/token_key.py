@@ -4,7 +4,7 @@ import base64
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -39,8 +39,7 @@ class TokenKey:
     @property
     def key_id(self) -> str:
         """The thumbprint of the public key (RFC 7638), so that a key has one name everywhere."""
-        jwk = _public_jwk(self.key)
-        return base64url(hashlib.sha256(json.dumps(jwk, sort_keys=True, separators=(",", ":")).encode()).digest())
+        return thumbprint(_public_jwk(self.key))
 
     def jwk(self) -> dict[str, str]:
         """The public key as a JSON Web Key (RFC 7517)."""
@@ -94,6 +93,17 @@ def rotate_token_keys(
     if now >= held[-1].signs_from + timing.signing - timing.publication:
         kept = (*kept, TokenKey(new_key(), now + timing.publication))
     return keys if kept == held else TokenKeys(kept)
+
+
+def thumbprint(jwk: Mapping[str, Any]) -> str:
+    """The thumbprint of a public key of P-256 (RFC 7638)."""
+    needed = {member: jwk[member] for member in ("crv", "kty", "x", "y")}
+    return base64url(hashlib.sha256(json.dumps(needed, sort_keys=True, separators=(",", ":")).encode()).digest())
+
+
+def key_thumbprint(key: PrivateKey) -> str:
+    """The same of the public half of a key."""
+    return thumbprint(_public_jwk(key))
 
 
 def base64url(data: bytes) -> str:

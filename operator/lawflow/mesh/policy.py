@@ -4,11 +4,13 @@ Each side filters what it exports: requests at the source, responses at the dest
 filtered is left as it is, unless an operation says ``verify: full``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from lawflow.mesh.envoy import ADS, TYPE_PREFIX, Resource, extension, typed
 from lawflow.mesh.keys import KeyRing, Usage
+from lawflow.mesh.route import leaves
 from lawflow.mesh.sidecar import PeerPort, Rule
 from lawflow.model.operation import FieldRule, Operation, Parameter, Payload
 
@@ -16,10 +18,10 @@ MODULE = "lawflow_sidecar"
 """Name of the module: Envoy loads ``lib<name>.so`` from its search path."""
 MODULE_FILTER = "lawflow"
 """Name of the HTTP filter that the module is."""
-SCHEMA = 1
-"""Version of the policy's form that is written for new sidecars."""
-SCHEMAS = frozenset({SCHEMA})
-"""Versions that are written at all: this one and, once there are any, the two before it."""
+SCHEMA = 2
+"""Version of the policy's form that is written for new sidecars. Since 2 it holds credentials."""
+SCHEMAS = frozenset({1, SCHEMA})
+"""Versions that are written at all: this one and, once there are as many, the two before it."""
 
 Direction = Literal["inbound", "outbound"]
 
@@ -32,6 +34,16 @@ def http_filter(name: str) -> Resource:
     return {"name": name, "config_discovery": {"config_source": ADS, "type_urls": [TYPE_PREFIX + _FILTER]}}
 
 
+Credential = Callable[[str, str, tuple[str, ...]], dict[str, Any]]
+"""What a source (its SPIFFE id) shows an audience for purposes, in the policy's form. Raises ValueError where there is
+nothing to make it with."""
+
+
+def no_credential(_source: str, _audience: str, _purposes: tuple[str, ...]) -> dict[str, Any]:
+    """For who makes none."""
+    raise ValueError("there is no key to sign tokens with")
+
+
 @dataclass(frozen=True)
 class Terms:
     """What holds for all policies that are written at a moment."""
@@ -39,6 +51,9 @@ class Terms:
     not_after: int
     """Seconds since 1970 from which on a policy lets nothing through, unless it was renewed."""
     keys: KeyRing
+    credential: Credential = no_credential
+    schema: int = SCHEMA
+    """The version that the sidecar reads."""
 
 
 def extension_configuration(port: PeerPort, direction: Direction, enforced_by: str, terms: Terms) -> Resource:
@@ -58,29 +73,39 @@ def policy(port: PeerPort, direction: Direction, enforced_by: str, terms: Terms)
         f"{rule.flow}/{each.name}": each.data for rule in port.open_rules for each in rule.descriptor_sets
     }
     return {
-        "schema": SCHEMA,
+        "schema": terms.schema,
         **({"descriptorSets": descriptor_sets} if descriptor_sets else {}),
         "port": port.name,
         "enforcedBy": enforced_by,
         "peer": "own" if direction == "outbound" else "certified",
         "notAfter": terms.not_after,
-        "flows": [_flow(rule, port, direction, terms.keys) for rule in port.rules],
+        "flows": [_flow(rule, port, direction, terms) for rule in port.rules],
     }
 
 
-def _flow(rule: Rule, port: PeerPort, direction: Direction, keys: KeyRing) -> dict[str, Any]:
+def _flow(rule: Rule, port: PeerPort, direction: Direction, terms: Terms) -> dict[str, Any]:
     flow: dict[str, Any] = {"name": rule.flow, "source": rule.source}
     if rule.closed:
         return flow | {"closed": rule.closed}
     # A request's values are for the peer behind the port, a response's for the source.
     recipient = (port.name if port.external else port.peer) if direction == "outbound" else rule.source
     try:
-        operations = [_operation(each, rule, _sides(port, direction), recipient, keys) for each in rule.operations]
+        operations = [
+            _operation(each, rule, _sides(port, direction), recipient, terms.keys) for each in rule.operations
+        ]
+        if rule.audience and leaves(port, direction):
+            flow["credential"] = _credential(rule, terms)
     except ValueError as error:
         return flow | {"closed": str(error)}
     if rule.not_after is not None:
         flow["notAfter"] = rule.not_after
     return flow | {"operations": operations}
+
+
+def _credential(rule: Rule, terms: Terms) -> dict[str, Any]:
+    if terms.schema < SCHEMA:
+        raise ValueError("the sidecar it leaves by is too old to show tokens: roll its workload out again")
+    return terms.credential(rule.source, rule.audience, rule.purposes)
 
 
 def _operation(operation: Operation, rule: Rule, sides: "_Sides", recipient: str, keys: KeyRing) -> dict[str, Any]:

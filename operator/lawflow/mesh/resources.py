@@ -109,6 +109,15 @@ def calls_outside(sidecar: Sidecar) -> bool:
     )
 
 
+def shows_tokens(sidecar: Sidecar) -> bool:
+    """Whether a sidecar shows hosts outside who calls, so that its policies hold for minutes alone."""
+    ports = [
+        *(each.port for each in sidecar.outbound if leaves(each.port, "outbound")),
+        *(each.port for each in sidecar.inbound if leaves(each.port, "inbound")),
+    ]
+    return any(rule.audience for port in ports for rule in port.open_rules)
+
+
 def _externals(sidecar: Sidecar) -> Mapping[int, list[Outbound]]:
     return external_ports(sidecar.outbound) if sidecar.placement.capture else {}
 

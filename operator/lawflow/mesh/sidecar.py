@@ -96,6 +96,8 @@ class Rule:
     closed: str = ""
     not_after: int | None = None
     descriptor_sets: tuple[DescriptorSet, ...] = ()
+    audience: str = ""
+    """Whom the source shows a token to; "" where it shows none."""
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,7 @@ def _port(service: ServicePort, passages: list[Passage], settings: MeshSettings)
             passage.closed or _contradiction(passage.flow, passages[0].flow, settings),
             passage.not_after,
             passage.flow.flow.spec.descriptor_sets,
+            _audience(destination.external),
         )
         for passage in passages
     )
@@ -268,6 +271,10 @@ def _contradiction(flow: ResolvedFlow, first: ResolvedFlow, settings: MeshSettin
     if external and other and external.tls != other.tls and source_of(flow) == source_of(first):
         return f"it names another tls for this port than {name}"
     return ""
+
+
+def _audience(external: ExternalDestination | None) -> str:
+    return external.token_audience if external else ""
 
 
 def _protocol(flow: ResolvedFlow) -> Literal["http", "tcp"]:

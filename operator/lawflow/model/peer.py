@@ -80,6 +80,17 @@ HTTP_PORT = 80
 HTTPS_PORT = 443
 
 
+class Token(Model):
+    """A JWT-SVID of five minutes that names source and purpose, for nobody but its owner to use (RFC 9449)."""
+
+    audience: str | None = Field(
+        None,
+        min_length=1,
+        max_length=512,
+        description="Whom the token is for, as the peer expects it in aud; https://HOST[:PORT] by default.",
+    )
+
+
 class ExternalDestination(Model):
     """A peer outside the cluster."""
 
@@ -102,6 +113,30 @@ class ExternalDestination(Model):
         description="originate: the app speaks http to its sidecar; terminate: the app trusts a Lawflow CA; "
         "passthrough: only the name is checked and fields cannot be filtered.",
     )
+
+    token: Token | None = Field(
+        None,
+        description="Show the peer who calls and what for: a token in the header authorization and a proof in the "
+        "header dpop, in the place of what the app sends there.",
+    )
+
+    constraints = (
+        Constraint(
+            message="no token can be added to TLS of the app's own",
+            fix="set tls to originate or terminate, or leave token out",
+            holds=lambda self: self.token is None or self.tls != "passthrough",
+            cel="!has(self.token) || self.tls != 'passthrough'",
+            field=".token",
+        ),
+    )
+
+    @property
+    def token_audience(self) -> str:
+        """Whom the source shows a token to; "" where it shows none."""
+        if self.token is None:
+            return ""
+        authority = self.host.lower().rstrip(".")
+        return self.token.audience or f"https://{authority}" + ("" if self.port == HTTPS_PORT else f":{self.port}")
 
     @property
     def called_port(self) -> int:

@@ -7,6 +7,11 @@ BUNDLE_KEY = "ca.crt"
 """The roots as PEM."""
 VERSION_KEY = "version"
 """What sidecars acknowledge the roots by."""
+JWKS_KEY = "jwks.json"
+"""The keys that tokens are verified with, as a JSON Web Key Set (RFC 7517)."""
+TOKEN_KEYS_NAME = "lawflow-token-keys"  # noqa: S105 - a name
+"""Secret in Lawflow's own namespace with the keys that tokens are signed with, for the xDS server."""
+TOKEN_KEYS_KEY = "keys.json"  # noqa: S105 - a name
 APP_ROOTS_NAME = "lawflow-app-roots"
 """ConfigMap in a namespace whose apps have their TLS to hosts outside ended by their sidecar: under BUNDLE_KEY, the
 roots to trust for it."""

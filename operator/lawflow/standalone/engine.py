@@ -34,6 +34,7 @@ from lawflow.standalone.sidecars import RunningSidecar, Sidecars
 from lawflow.store.folder import FolderStore
 from lawflow.store.manifests import STATE
 from lawflow.xds.acknowledgement import note_acknowledgements
+from lawflow.xds.credentials import Credentials
 from lawflow.xds.external_roots import PUBLIC, ExternalRoots
 from lawflow.xds.server import DiscoveryService, ServerCredentials, start
 from lawflow.xds.snapshots import Snapshots
@@ -129,7 +130,15 @@ async def standalone(settings: StandaloneSettings, report: Report) -> AsyncItera
         secret = await protection.master(environment)
         placement = _placement(settings, sidecars)
         roots = _external_roots(settings)
-        snapshots = Snapshots(world, _mesh(settings), placement, master=lambda: secret, external_roots=roots)
+        credentials = Credentials(lambda: environment.authority[0].token_keys, settings.clock)
+        snapshots = Snapshots(
+            world,
+            _mesh(settings),
+            placement,
+            master=lambda: secret,
+            external_roots=roots,
+            credential=credentials,
+        )
         service = DiscoveryService(snapshots, settings.trust_domain)
         server, port = await start(service, _HOST, settings.xds_port, _server_credentials(environment, settings))
         own = SpiffeId(settings.trust_domain, SYSTEM_NAMESPACE, XDS_SERVICE_ACCOUNT)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from lawflow.identity.interception import SECRET_BYTES, app_certificate
 from lawflow.mesh.external import policies_by_route
 from lawflow.mesh.keys import KeyRing
-from lawflow.mesh.policy import Terms
-from lawflow.mesh.resources import ROUTE, behind, calls_outside, resources
+from lawflow.mesh.policy import SCHEMA, Credential, Terms, no_credential
+from lawflow.mesh.resources import ROUTE, behind, calls_outside, resources, shows_tokens
 from lawflow.mesh.route import closed_route_configuration
 from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, ServicePort, Sidecar, Whereabouts, sidecar
+from lawflow.xds.credentials import RENEWAL_SECONDS as CREDENTIAL_RENEWAL_SECONDS
 from lawflow.xds.encode import Encoded, Encoder
 from lawflow.xds.world import World
 
@@ -36,6 +37,8 @@ class Snapshot:
     bundle_version: str
     policies_by_route: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The policies that a route relies on, where they are not named like it."""
+    shows_tokens: bool = False
+    """Whether there are tokens in it, which live for minutes."""
 
 
 class Snapshots:
@@ -53,6 +56,7 @@ class Snapshots:
         clock: Callable[[], float] = time.time,
         master: Callable[[], bytes] = bytes,
         external_roots: Callable[[], str] = str,
+        credential: Credential = no_credential,
     ) -> None:
         self._world = world
         self._settings = settings
@@ -61,9 +65,10 @@ class Snapshots:
         self._clock = clock
         self._master = master
         self._external_roots = external_roots
+        self._credential = credential
         self._encoder = Encoder()
         self._bundle = ("", "")
-        self._known: dict[tuple[Identity, Capture], Snapshot] = {}
+        self._known: dict[tuple[Identity, Capture, int], Snapshot] = {}
         self._opened = asyncio.Event()
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -98,10 +103,14 @@ class Snapshots:
         return self._bundle[1]
 
     async def renew(self) -> None:
-        """Renew the policies of all sidecars before they end, for ever."""
+        """Renew the policies of all sidecars before they end, and those with tokens more often, for ever."""
         while True:
-            await asyncio.sleep(POLICY_RENEWAL_SECONDS - self._clock() % POLICY_RENEWAL_SECONDS)
-            self.touch()
+            left = CREDENTIAL_RENEWAL_SECONDS - self._clock() % CREDENTIAL_RENEWAL_SECONDS
+            await asyncio.sleep(left)
+            if self._clock() % POLICY_RENEWAL_SECONDS < CREDENTIAL_RENEWAL_SECONDS:
+                self.touch()
+            else:
+                self._renew_tokens()
 
     def touch(self) -> None:
         """Note a change; streams hear of it within the coalescing time."""
@@ -112,12 +121,13 @@ class Snapshots:
         """The event of the next change; take it before reading a snapshot, so that none is missed."""
         return self._changed
 
-    def snapshot(self, identity: Identity, capture: Capture = ()) -> Snapshot:
-        """What the sidecars of ``identity`` should have now, where redirected connections arrive at ``capture``."""
-        found = self._known.get((identity, capture))
+    def snapshot(self, identity: Identity, capture: Capture = (), schema: int = SCHEMA) -> Snapshot:
+        """What the sidecars of ``identity`` should have now, where redirected connections arrive at ``capture``, and
+        that read policies of ``schema``."""
+        found = self._known.get((identity, capture, schema))
         if found is None:
-            found = self._compute(identity, capture)
-            self._known[identity, capture] = found
+            found = self._compute(identity, capture, schema)
+            self._known[identity, capture, schema] = found
         return found
 
     def closed_route(self, name: str) -> Encoded:
@@ -127,10 +137,20 @@ class Snapshots:
     def _announce(self) -> None:
         self._timer = None
         self._known.clear()
+        self._tell()
+
+    def _renew_tokens(self) -> None:
+        shown = [key for key, snapshot in self._known.items() if snapshot.shows_tokens]
+        for key in shown:
+            del self._known[key]
+        if shown:
+            self._tell()
+
+    def _tell(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    def _compute(self, identity: Identity, capture: Capture) -> Snapshot:
+    def _compute(self, identity: Identity, capture: Capture, schema: int) -> Snapshot:
         bundle, version = self._bundle
         wanted = sidecar(
             identity,
@@ -143,7 +163,8 @@ class Snapshots:
         endpoints = {service: self._world.addresses(service) for service in services}
         roots = self._external_roots() if calls_outside(wanted) else ""
         certificates, whereabouts = self._app_certificates(wanted), self._whereabouts(wanted)
-        plain = resources(wanted, self._settings, bundle, endpoints, self._terms(), roots, certificates, whereabouts)
+        terms = self._terms(schema)
+        plain = resources(wanted, self._settings, bundle, endpoints, terms, roots, certificates, whereabouts)
         return Snapshot(
             {
                 type_url: {name: self._encoder.encode(type_url, resource) for name, resource in group.items()}
@@ -151,6 +172,7 @@ class Snapshots:
             },
             version,
             policies_by_route(wanted),
+            shows_tokens(wanted),
         )
 
     def _app_certificates(self, wanted: Sidecar) -> dict[str, tuple[str, str]]:
@@ -169,8 +191,8 @@ class Snapshots:
             service: self._world.whereabouts(service) for service in (*services, *self._settings.system_destinations)
         }
 
-    def _terms(self) -> Terms:
+    def _terms(self, schema: int) -> Terms:
         """In steps of time, so that equal policies stay equal between two renewals."""
         now = int(self._clock())
         begun = now - now % POLICY_RENEWAL_SECONDS
-        return Terms(begun + POLICY_LIFE_SECONDS, KeyRing.at(self._master(), begun))
+        return Terms(begun + POLICY_LIFE_SECONDS, KeyRing.at(self._master(), begun), self._credential, schema)

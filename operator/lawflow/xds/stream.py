@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from envoy.service.discovery.v3 import discovery_pb2
 
 from lawflow.mesh.bootstrap import NODE_METADATA
-from lawflow.mesh.policy import SCHEMAS
+from lawflow.mesh.policy import SCHEMA, SCHEMAS
 from lawflow.mesh.resources import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, SECRET
 from lawflow.mesh.sidecar import Identity
 from lawflow.xds.encode import Encoded
@@ -56,6 +56,12 @@ class Stream:
     _responses: int = 0
     _bundle_acknowledged: str = ""
 
+    @property
+    def schema(self) -> int:
+        """Version of the policies that it is written; the newest where it says nothing, or reads none that is."""
+        schema = self.module.rpartition("/")[2]
+        return int(schema) if schema and self._reads_policies() else SCHEMA
+
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest) -> None:
         """Take in a request: a subscription, an acknowledgement, a rejection, or the first and one of the others."""
         self.node = request.node.id or self.node
@@ -88,7 +94,7 @@ class Stream:
 
     def respond(self, snapshots: Snapshots) -> Iterator[discovery_pb2.DeltaDiscoveryResponse]:
         """Everything that the sidecar lacks, in an order that it can apply."""
-        snapshot = snapshots.snapshot(self.identity, self.capture)
+        snapshot = snapshots.snapshot(self.identity, self.capture, self.schema)
         for type_url in ORDER:
             subscription = self._subscriptions.get(type_url)
             if subscription is not None and (response := self._response(type_url, subscription, snapshot, snapshots)):
@@ -96,7 +102,7 @@ class Stream:
 
     def bundle_acknowledged(self, snapshots: Snapshots) -> str:
         """Version of the trust bundle that the sidecar has; one that needs none has the current one."""
-        needed = snapshots.snapshot(self.identity, self.capture).resources.get(SECRET)
+        needed = snapshots.snapshot(self.identity, self.capture, self.schema).resources.get(SECRET)
         return self._bundle_acknowledged if needed else snapshots.bundle_version
 
     def _answered(self, request: discovery_pb2.DeltaDiscoveryRequest, subscription: Subscription) -> None:

@@ -22,6 +22,7 @@ pub use minimize::protobuf::message::MessageFilter;
 pub use minimize::protobuf::selection::MessageSelection;
 pub use minimize::refusal::Refusal;
 pub use minimize::selection::{Selection, Treatment};
+pub use policy::credential::{AUTHORIZATION, PROOF, Presentation};
 pub use policy::head::{FLOW, PURPOSE, RequestHead, Values, meant};
 pub use policy::headers::{HeaderFate, HeaderRules};
 pub use policy::operation::{Operation, Payload, SubjectPlace, is_error};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lawflow_core::{Admitted, Direction, FLOW, PEER_PROBLEM, PURPOSE, Problem, Refusal, RequestHead, meant};
+use lawflow_core::{
+    AUTHORIZATION, Admitted, Direction, FLOW, PEER_PROBLEM, PROOF, PURPOSE, Problem, Refusal, RequestHead, meant,
+};
 
 use crate::abi::raw::HeaderKind;
 use crate::abi::stream::Stream;
@@ -60,7 +62,8 @@ impl Filter {
             let head = Head::read(stream, HeaderKind::Request);
             self.is_grpc = head.first("content-type").is_some_and(|(value, _)| value.starts_with(GRPC));
             let peer = if config.policy.is_source() { None } else { stream.peer() };
-            admit(config, &head, peer).map(|admitted| {
+            let now = now();
+            admit(config, &head, peer, now).and_then(|admitted| {
                 let admitted = self.admitted.insert(admitted);
                 let operation = Arc::clone(&admitted.operation);
                 let passed = subject_and_query(&head, &mut edits, admitted).and_then(|()| {
@@ -68,7 +71,8 @@ impl Filter {
                     self.request.head(&head, &mut edits, &config.policy, &operation, subject, end)
                 });
                 tell_peer(&head, &mut edits, config, admitted);
-                passed
+                identify(&head, &mut edits, config, admitted, now)?;
+                Ok(passed)
             })
         };
         match decided {
@@ -223,9 +227,13 @@ fn count_removed(stream: &mut Stream<'_>, config: &Config, edits: &Edits) {
     }
 }
 
-fn admit(config: &Config, head: &Head<'_>, peer: Option<&str>) -> Result<Admitted, Problem> {
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())
+}
+
+fn admit(config: &Config, head: &Head<'_>, peer: Option<&str>, now: u64) -> Result<Admitted, Problem> {
     let text = |name| meant(head.first(name));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
     let request = RequestHead {
         method: text(":method").unwrap_or_default(),
         path: text(":path").unwrap_or_default(),
@@ -242,6 +250,16 @@ fn subject_and_query(head: &Head<'_>, edits: &mut Edits, admitted: &mut Admitted
     let path = head.first(":path").map_or(&b""[..], |(value, _)| value);
     if let Some(filtered) = admitted.filter_path(path)? {
         edits.set(head, ":path", &filtered);
+    }
+    Ok(())
+}
+
+/// Shows a host outside who calls, where the flow says so.
+fn identify(head: &Head<'_>, edits: &mut Edits, config: &Config, admitted: &Admitted, now: u64) -> Result<(), Problem> {
+    let text = |name| meant(head.first(name)).unwrap_or_default();
+    if let Some(shown) = config.policy.present(admitted, text(":method"), text(":path"), now)? {
+        edits.set(head, AUTHORIZATION, &shown.authorization);
+        edits.set(head, PROOF, &shown.proof);
     }
     Ok(())
 }

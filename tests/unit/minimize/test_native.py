@@ -42,7 +42,7 @@ def test_a_policy_says_where_it_applies() -> None:
     assert not Policy(policy("certified")).is_source
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", policy().replace('"schema": 1', '"schema": 2'), policy(more=SECRET)])
+@pytest.mark.parametrize("text", ["", "{}", "[]", policy().replace('"schema": 1', '"schema": 3'), policy(more=SECRET)])
 def test_what_is_no_policy_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(PolicyError, match="the policy cannot be applied") as told:
         Policy(text)

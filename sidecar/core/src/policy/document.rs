@@ -48,8 +48,27 @@ pub struct Flow {
     pub closed: String,
     /// Seconds since 1970 from which on its verdict is too old.
     pub not_after: Option<u64>,
+    /// What the source shows a host outside; since schema 2.
+    pub credential: Option<Credential>,
     #[serde(default)]
     pub operations: Vec<Operation>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Credential {
+    /// The private key of P-256 that the tokens name, 32 bytes in hexadecimal digits.
+    pub key: String,
+    /// Seconds since 1970.
+    pub expires: u64,
+    /// By purpose.
+    pub tokens: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Credential").field("expires", &self.expires).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,5 +1,6 @@
 //! The policy of one port: which flows lead there, and which request belongs to which of them.
 
+pub mod credential;
 mod descriptors;
 mod document;
 pub mod head;
@@ -12,6 +13,7 @@ mod template;
 use std::fmt;
 use std::sync::Arc;
 
+use credential::{Credential, Presentation, Proven};
 use descriptors::Descriptors;
 use head::RequestHead;
 use operation::Operation;
@@ -19,8 +21,8 @@ use problem::Problem;
 
 use crate::{Key, Limits, PointerError, Protection, Treatment};
 
-/// The version of the policy's form that this module reads.
-pub const SCHEMA: u32 = 1;
+/// The newest version of the policy's form that this module reads. Those before it have fewer members.
+pub const SCHEMA: u32 = 2;
 
 /// The largest body that is held, unless the policy says otherwise.
 const BODY_BYTES: usize = 1 << 20;
@@ -74,6 +76,8 @@ pub struct Flow {
     source: Box<str>,
     closed: Box<str>,
     not_after: u64,
+    /// What the source shows a host outside, where the flow says so.
+    credential: Option<Credential>,
     operations: Vec<Arc<Operation>>,
 }
 
@@ -95,15 +99,15 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`PolicyError`] for what is no policy of [`SCHEMA`], to the last member.
+    /// [`PolicyError`] for what is no policy of a schema up to [`SCHEMA`], to the last member.
     pub fn parse(text: &[u8]) -> Result<Self, PolicyError> {
         // The error of the parser may quote a secret; place and kind are enough.
         let read = serde_json::from_slice::<document::Policy>(text).map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            PolicyError::new(format!("it is no policy of schema {SCHEMA} from line {line}, column {column} on"))
+            PolicyError::new(format!("it is no policy of schema 1 to {SCHEMA} from line {line}, column {column} on"))
         })?;
-        if read.schema != SCHEMA {
-            return Err(PolicyError::new(format!("it has schema {}, this module reads {SCHEMA}", read.schema)));
+        if !(1..=SCHEMA).contains(&read.schema) {
+            return Err(PolicyError::new(format!("it has schema {}, this module reads 1 to {SCHEMA}", read.schema)));
         }
         let mut limits = Limits::default();
         limits.depth = read.limits.depth.unwrap_or(limits.depth);
@@ -171,6 +175,23 @@ impl Policy {
             purpose: purpose.into(),
             subject: operation.subject_in_path(path).map(str::to_owned),
         })
+    }
+
+    /// What a request shows the host outside that it is bound for, which had `method` and `path`; `None` where it shows
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem`] where it should and cannot.
+    pub fn present(
+        &self,
+        admitted: &Admitted,
+        method: &str,
+        path: &str,
+        now: u64,
+    ) -> Result<Option<Presentation>, Problem> {
+        let request = Proven { method, port: &self.port, path, purpose: &admitted.purpose };
+        admitted.flow.credential.as_ref().map(|credential| credential.present(request, now)).transpose()
     }
 
     fn expired(&self) -> Problem {
@@ -258,6 +279,7 @@ impl Flow {
             source: written.source.into(),
             closed: written.closed.into(),
             not_after: written.not_after.unwrap_or(u64::MAX),
+            credential: written.credential.map(Credential::new).transpose()?,
             operations: written
                 .operations
                 .into_iter()

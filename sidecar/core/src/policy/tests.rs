@@ -110,7 +110,7 @@ fn a_policy_dies_on_its_own() {
 #[test]
 fn a_policy_is_understood_to_the_last_member_or_refused_without_repeating_it() {
     for (from, to) in [
-        ("\"schema\": 1", "\"schema\": 2"),
+        ("\"schema\": 1", "\"schema\": 3"),
         ("\"notAfter\": 1000", "\"notAfter\": 1000, \"notBefore\": 1"),
         ("\"source\"", "\"sauce\""),
         ("{invoice}\",", "{invoice}\", \"request\": {\"fields\": [{\"pointer\": \"secret\"}]},"),
