@@ -28,7 +28,8 @@ SECONDS_BETWEEN_LINES = 0.2
 
 
 class Told(BaseHTTPRequestHandler):
-    """Answers with the pointers of the body's fields, the caller as the sidecar names it, its pod, and a field more."""
+    """Answers with the pointers of the body's fields, the caller as the sidecar names it, what it was shown of the
+    caller, its pod, and a field more."""
 
     protocol_version = "HTTP/1.1"
 
@@ -37,6 +38,7 @@ class Told(BaseHTTPRequestHandler):
         told = {
             "received": list(pointers(json.loads(body))) if body else [],
             "caller": self.headers.get("x-forwarded-client-cert", ""),
+            **({"shown": [self.headers["authorization"], self.headers["dpop"]]} if "dpop" in self.headers else {}),
             "name": socket.gethostname(),
             "internal": "never declared",
         }

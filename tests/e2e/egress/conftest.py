@@ -17,7 +17,10 @@ from lawflow.model.sidecar import EGRESS_SERVICE_ACCOUNT
 HERE = Path(__file__).parent
 TILL = "till"
 PORT = 8443
-PSP, VAULT, BANK, STRANGER = (f"{name}.outside.example" for name in ("psp", "vault", "bank", "stranger"))
+PSP, VAULT, BANK, NOTARY, STRANGER = (
+    f"{name}.outside.example" for name in ("psp", "vault", "bank", "notary", "stranger")
+)
+FLOWS = ("till-to-psp", "till-to-vault", "till-to-bank", "till-to-notary")
 ROOTS = {"name": "outside-roots"}
 READY = ("wait", "--for=condition=Ready", "--timeout=120s")
 
@@ -50,8 +53,8 @@ class Till:
 
 @pytest.fixture(scope="session")
 def outside(cluster: NodeCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A host beside the pod network, at the node's own address, that answers to two names; returns its roots."""
-    chain, roots = certificates(tmp_path_factory.mktemp("outside"), PSP, VAULT, BANK)
+    """A host beside the pod network, at the node's own address, that answers to four names; returns its roots."""
+    chain, roots = certificates(tmp_path_factory.mktemp("outside"), PSP, VAULT, BANK, NOTARY)
     app = {
         "name": "app",
         "image": APP_IMAGE,
@@ -83,10 +86,11 @@ def outside(cluster: NodeCluster, tmp_path_factory: pytest.TempPathFactory) -> P
 def till(installed: NodeCluster, outside: Path) -> Till:
     """The till, running, in an installation without a gateway yet; the fixture ``gateway`` adds it."""
     objects = list(yaml.safe_load_all((HERE / "flows.yaml").read_text(encoding="utf-8")))
-    # Beside it, two to other hosts by TLS of the app's own.
+    # Beside it, two to other hosts by TLS of the app's own, and one to a host that is shown who calls.
     for name, external in {
         "till-to-vault": {"host": VAULT, "tls": "passthrough"},
         "till-to-bank": {"host": BANK, "tls": "terminate"},
+        "till-to-notary": {"host": NOTARY, "token": {}},
     }.items():
         own = copy.deepcopy(objects[3])
         own["metadata"]["name"] = name
@@ -106,7 +110,7 @@ def till(installed: NodeCluster, outside: Path) -> Till:
         metadata = {**ROOTS, "namespace": namespace}
         data = {"ca.crt": outside.read_text()}
         installed.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
-    flows = [f"dataflow/{name}" for name in ("till-to-psp", "till-to-vault", "till-to-bank")]
+    flows = [f"dataflow/{name}" for name in FLOWS]
     installed.kubectl("wait", "--for=condition=Lawful", *flows, f"--namespace={TILL}", "--timeout=60s", seconds=90.0)
     installed.apply(made)
     installed.kubectl(*("rollout", "status", "deployment/till", f"--namespace={TILL}", "--timeout=120s"), seconds=150.0)

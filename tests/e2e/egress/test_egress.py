@@ -1,12 +1,16 @@
 """Hosts outside the cluster: reached through the egress gateway alone, by declared operations, with declared fields."""
 
+import datetime as dt
 import json
 
 import pytest
-from tests.e2e.egress.conftest import BANK, PORT, PSP, STRANGER, TILL, VAULT, Till
+from tests.e2e.egress.conftest import BANK, FLOWS, NOTARY, PORT, PSP, STRANGER, TILL, VAULT, Till
 from tests.support import chart
 from tests.support.node.cluster import NodeCluster
 from tests.support.waiting import eventually
+
+from lawflow.identity.jwt_svid import verify_jwt_svid
+from lawflow.identity.proof import Replays, verify_proof
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -50,8 +54,7 @@ def test_without_a_gateway_nothing_leaves_and_status_says_why(till: Till) -> Non
 
 
 def test_flows_to_hosts_outside_are_in_force_once_the_gateway_is_up(till: Till, gateway: str) -> None:
-    flows = ("till-to-psp", "till-to-vault", "till-to-bank")
-    eventually(lambda: {till.enforced(flow) for flow in flows} == {("True", "InForce")}, "both in force")
+    eventually(lambda: {till.enforced(flow) for flow in FLOWS} == {("True", "InForce")}, "all in force")
 
 
 def test_a_declared_call_leaves_with_declared_fields_alone(till: Till, gateway: str) -> None:
@@ -63,6 +66,26 @@ def test_a_declared_call_leaves_with_declared_fields_alone(till: Till, gateway: 
         return True
 
     assert eventually(charged, "a charge at the host outside")
+
+
+def test_a_host_verifies_who_calls_by_the_published_keys(till: Till, gateway: str, installed: NodeCluster) -> None:
+    published = installed.get("configmap", "lawflow-trust-bundle", f"--namespace={chart.NAMESPACE}")["data"]
+    audience, replays = f"https://{NOTARY}:{PORT}", Replays()
+
+    def charged() -> tuple[str, str]:
+        answer = till.call("POST", f"http://{NOTARY}:{PORT}/charges/c-17", ORDER)
+        assert answer.status == 200, answer
+        authorization, proof = answer.document["shown"]
+        return authorization.removeprefix("DPoP "), proof
+
+    for token, proof in (eventually(charged, "a charge with a token"), charged()):
+        now = dt.datetime.now(dt.UTC)
+        said = verify_jwt_svid(
+            token, json.loads(published["jwks.json"]), trust_domain="cluster.local", audience=audience, now=now
+        )
+        assert (str(said.spiffe_id), said.purpose) == (SOURCE, "dpv:PaymentManagement")
+        url = f"{audience}/charges/c-17"
+        verify_proof(proof, token, said, method="POST", url=url, now=now, replays=replays)
 
 
 def test_an_undeclared_operation_is_refused(till: Till, gateway: str) -> None:
