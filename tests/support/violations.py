@@ -49,6 +49,20 @@ VIOLATIONS: dict[str, tuple[Object, str, str]] = {
         ".spec.destination",
         "exactly one of service and external must be set",
     ),
+    "a token in TLS of the app's own": (
+        {
+            **FLOW,
+            "spec": {
+                **FLOW["spec"],
+                "destination": {
+                    "role": "controller",
+                    "external": {"host": "psp.example", "organisation": "PSP", "tls": "passthrough", "token": {}},
+                },
+            },
+        },
+        ".spec.destination.external.token",
+        "no token can be added to TLS of the app's own",
+    ),
     "no name of the subject": (
         _with(("operations", 0, "subject", "name"), None),
         ".spec.operations[0].subject",

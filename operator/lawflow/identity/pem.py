@@ -45,6 +45,13 @@ def private_key_to_pem(key: PrivateKey) -> str:
     ).decode("ascii")
 
 
+def private_key_to_der(key: PrivateKey) -> bytes:
+    """The same without PEM around it."""
+    return key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
 def private_key_from_pem(text: str) -> PrivateKey:
     """Read a P-256 key. Raises PemError, which never quotes the text."""
     try:

@@ -1,5 +1,6 @@
 """What sources show hosts outside: tokens of five minutes, each with a key that none but the sidecar holds."""
 
+import base64
 import datetime as dt
 import json
 import logging
@@ -10,7 +11,7 @@ from typing import Any
 
 from lawflow.identity.authority import RandomBytes
 from lawflow.identity.jwt_svid import issue_jwt_svid
-from lawflow.identity.pem import PrivateKey, new_private_key
+from lawflow.identity.pem import PrivateKey, new_private_key, private_key_to_der
 from lawflow.identity.spiffe import SpiffeId
 from lawflow.identity.token_key import TOKEN_LIFETIME, TokenKeys, key_thumbprint
 
@@ -68,7 +69,7 @@ class Credentials:
             for purpose in purposes
         }
         return {
-            "key": own.private_numbers().private_value.to_bytes(32, "big").hex(),
+            "key": base64.b64encode(private_key_to_der(own)).decode(),
             "expires": int(now.timestamp()) + int(TOKEN_LIFETIME.total_seconds()),
             "tokens": tokens,
         }

@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -21,13 +22,14 @@ from lawflow.controller.settings import Settings
 from lawflow.identity.bundle import TrustBundle
 from lawflow.identity.credential import Credential
 from lawflow.identity.pem import certificates_from_pem, fingerprint
+from lawflow.identity.token_key import TokenKeys
 from lawflow.identity.x509_svid import verify_x509_svid
 from lawflow.inject.gateway import gateway_pod
 from lawflow.inject.pod import inject_pod
 from lawflow.inject.result import Injected
 from lawflow.inject.settings import IdentityData, InjectionSettings, SidecarRelease
 from lawflow.model.kinds import CONFIG_MAP, DATA_FLOW, POD, POD_CERTIFICATE_REQUEST, SECRET
-from lawflow.model.trust_bundle import CONFIG_MAP_NAME
+from lawflow.model.trust_bundle import CONFIG_MAP_NAME, JWKS_KEY, TOKEN_KEYS_KEY, TOKEN_KEYS_NAME
 from lawflow.store.protocol import Object, Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
@@ -63,6 +65,33 @@ async def test_a_secret_holds_the_certificate_of_its_service_account_and_the_roo
     assert roots == await bundle(store, namespace)
     identity = verify_x509_svid(Credential.from_files(held).chain, roots, clock())
     assert str(identity) == f"spiffe://cluster.local/ns/{namespace}/sa/orders"
+
+
+@pytest.mark.usefixtures("controller")
+async def test_the_keys_of_tokens_are_published_and_what_signs_them_is_kept_apart(
+    store: Store, namespace: str, clock: Clock
+) -> None:
+    async def signing() -> TokenKeys | None:
+        held = await files(store, namespace, TOKEN_KEYS_NAME)
+        return TokenKeys.from_json(json.loads(held[TOKEN_KEYS_KEY])) if held else None
+
+    async def published() -> dict[str, Any] | None:
+        found = await store.get(CONFIG_MAP, namespace, CONFIG_MAP_NAME)
+        keys: dict[str, Any] | None = json.loads(found["data"][JWKS_KEY]) if found else None
+        return keys
+
+    first = await until(signing, "keys to sign with")
+    assert await until(published, "keys to verify with") == first.jwks()
+    assert all("d" not in key for key in first.jwks()["keys"])
+    clock.advance(dt.timedelta(hours=23, minutes=1))
+
+    async def announced() -> TokenKeys | None:
+        found = await signing()
+        return found if found and len(found.keys) == 2 else None
+
+    second = await until(announced, "the next key, an hour before it signs")
+    assert second.signing_key(clock()).key_id == first.keys[0].key_id
+    assert await published() == second.jwks()
 
 
 @pytest.mark.usefixtures("controller")

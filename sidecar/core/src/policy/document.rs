@@ -57,7 +57,7 @@ pub struct Flow {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Credential {
-    /// The private key of P-256 that the tokens name, 32 bytes in hexadecimal digits.
+    /// The private key of P-256 that the tokens name: PKCS #8 in Base64 (RFC 4648, section 4).
     pub key: String,
     /// Seconds since 1970.
     pub expires: u64,
