@@ -29,7 +29,7 @@ def test_the_node_is_started_again(drilled: Drilled) -> None:
     with drilled.healing("the node was started again"):
         eventually(lambda: shop.running("billing") and shop.running("orders"), "the shop, Ready", SECONDS)
         eventually(drilled.available, "all of Lawflow, Ready", SECONDS)
-        shop.start("late")
+        eventually(lambda: shop.start("late"), "a Deployment, admitted", SECONDS)
         eventually(lambda: shop.running("late"), "a new pod, Ready", SECONDS)
     with drilled.unharmed():
         refused = drilled.cluster.kubectl("apply", "--filename=-", input=workload(UNLAWFUL, "wait"), check=False)
