@@ -13,6 +13,7 @@ from tests.support.node.cluster import NodeCluster, open_node
 from tests.support.releases import Release, release
 from tests.support.waiting import eventually
 
+from lawflow.mesh.policy import SCHEMA
 from lawflow.model.sidecar import CONTAINER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -108,7 +109,7 @@ def test_an_upgrade_and_its_rollback_disturb_nobody(upgraded: Upgraded) -> None:
     assert injected_version(fresh) == NEW
     assert _bootstrap(fresh) != old_text, "the releases differ in their bootstraps, or nothing is proved here"
     eventually(
-        lambda: upgraded.sidecars() == {"orders": [f"{OLD}/1"], "billing": [f"{OLD}/1"], "fresh": [f"{NEW}/1"]},
+        lambda: upgraded.sidecars() == {"orders": [f"{OLD}/{SCHEMA}"], "billing": [f"{OLD}/{SCHEMA}"], "fresh": [f"{NEW}/{SCHEMA}"]},
         "both versions in the flow's status",
         SECONDS,
     )
