@@ -11,6 +11,10 @@ from lawflow.store.protocol import Object
 
 REASON_LENGTH = 512
 
+NOT_EVALUATED = "not evaluated yet"
+"""Why a flow is not lawful that has no verdict. The gate takes it for missing, not for unlawful, unless it once was
+lawful: who applies flow and workload together would be refused by chance."""
+
 
 def flow_index(namespace: str, flows: Collection[Object], in_force: Grants, expired: Grants) -> Object:
     """The index object; at most MAXIMUM_FLOWS verdicts, of the flows that have existed longest.
@@ -21,7 +25,7 @@ def flow_index(namespace: str, flows: Collection[Object], in_force: Grants, expi
     verdicts = {flow["metadata"]["name"]: verdict(flow) for flow in indexed(flows)}
     lawful = {name: found["serviceAccount"] for name, found in verdicts.items() if found["lawful"]}
     unlawful = {name: {key: part for key, part in found.items() if key != "lawful"} for name, found in verdicts.items()
-                if not found["lawful"]}  # fmt: skip
+                if not found["lawful"] and (found["everLawful"] or found["reason"] != NOT_EVALUATED)}  # fmt: skip
     unproven = _accounts(flow for flow in flows if flow["metadata"]["name"] not in lawful)
     spec: Object = {
         "lawful": "".join(f",{name}/{account}" for name, account in lawful.items()) + "," if lawful else "",
@@ -60,7 +64,7 @@ def verdict(flow: Object) -> Object:
         "serviceAccount": _account(flow),
         "everLawful": bool(status.get("firstLawfulAt")),
     }
-    found["reason"] = "" if found["lawful"] else why or "not evaluated yet"
+    found["reason"] = "" if found["lawful"] else why or NOT_EVALUATED
     return found
 
 

@@ -109,7 +109,10 @@ def test_an_upgrade_and_its_rollback_disturb_nobody(upgraded: Upgraded) -> None:
     assert injected_version(fresh) == NEW
     assert _bootstrap(fresh) != old_text, "the releases differ in their bootstraps, or nothing is proved here"
     eventually(
-        lambda: upgraded.sidecars() == {"orders": [f"{OLD}/{SCHEMA}"], "billing": [f"{OLD}/{SCHEMA}"], "fresh": [f"{NEW}/{SCHEMA}"]},
+        lambda: (
+            upgraded.sidecars()
+            == {"orders": [f"{OLD}/{SCHEMA}"], "billing": [f"{OLD}/{SCHEMA}"], "fresh": [f"{NEW}/{SCHEMA}"]}
+        ),
         "both versions in the flow's status",
         SECONDS,
     )

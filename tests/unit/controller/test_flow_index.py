@@ -96,3 +96,15 @@ def test_the_patch_leads_from_any_index_to_the_wanted_one(before: Object, wanted
 @given(same=objects)
 def test_nothing_is_patched_where_nothing_differs(same: Object) -> None:
     assert changes(same, same) == {}
+
+
+def test_a_flow_that_nobody_has_judged_yet_is_missing_to_the_gate_and_not_unlawful() -> None:
+    """Who applies a flow and its workload together must not depend on which is looked at first."""
+    flow: Object = {
+        "metadata": {"name": "new", "namespace": "shop", "generation": 1},
+        "spec": {"source": {"serviceAccountName": "orders"}},
+    }
+    spec = flow_index("shop", [flow], {}, {})["spec"]
+    assert (spec["lawful"], spec["unlawful"], spec["serviceAccounts"]) == ("", {}, {"orders": ["new"]})
+    once = {**flow, "status": {"firstLawfulAt": "2026-01-01T00:00:00Z"}}
+    assert list(flow_index("shop", [once], {}, {})["spec"]["unlawful"]) == ["new"]
