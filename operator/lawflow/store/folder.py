@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -48,6 +49,7 @@ class FolderStore:
         self.problems: tuple[LocatedProblem, ...] = ()
         self._poll_seconds = poll_seconds
         self._objects: dict[Key, Object] = {}
+        self._removals: Counter[Key] = Counter()
         self._signature: object = None
         self._version = 0
         self._looked = 0.0
@@ -113,18 +115,18 @@ class FolderStore:
         """Change an object by JSON merge patch (RFC 7386); NotFoundError where it does not exist."""
         async with self._lock:
             await self._refresh()
-            return await self._change(self._existing(kind, namespace, name), patch)
+            return await self._change(self._existing(_key(kind, namespace, name)), patch)
 
     async def patch_status(self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
         """Change the status by JSON merge patch; NotFoundError where the object does not exist."""
         async with self._lock:
             await self._refresh()
-            key = self._existing(kind, namespace, name)
+            key = self._existing(_key(kind, namespace, name))
             before = self._objects[key].get("status") or {}
             after = merge_patch(before, status)
             if after != before:
                 await self._write("status", key, after)
-            return deepcopy(self._objects[key])
+            return self._now(key)
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None) -> None:
         """Delete an object that Lawflow made. Raises StoreError for one of the user's, which only the user removes."""
@@ -160,8 +162,7 @@ class FolderStore:
                 return
             await asyncio.sleep(SETTLING_SECONDS - age)
 
-    def _existing(self, kind: Kind, namespace: str, name: str) -> Key:
-        key = _key(kind, namespace, name)
+    def _existing(self, key: Key) -> Key:
         if key not in self._objects:
             raise NotFoundError(f"{_named(key)} does not exist")
         return key
@@ -171,7 +172,7 @@ class FolderStore:
         document["metadata"] = {**obj["metadata"], "namespace": key[1]} if key[1] else obj["metadata"]
         document.pop("status", None)
         await self._write("objects", key, document)
-        return deepcopy(self._objects[key])
+        return self._now(key)
 
     async def _change(self, key: Key, patch: Mapping[str, Any]) -> Object:
         own = path_of(self.folder, "objects", key)
@@ -185,7 +186,11 @@ class FolderStore:
             area = "patches"
         if after != before:
             await self._write(area, key, after)
-        return deepcopy(self._objects[key])
+        return self._now(key)
+
+    def _now(self, key: Key) -> Object:
+        """The object after a change of ours; NotFoundError where its file lost it in the meantime."""
+        return deepcopy(self._objects[self._existing(key)])
 
     async def _write(self, area: Area, key: Key, document: Any) -> None:
         await asyncio.to_thread(write, path_of(self.folder, area, key), document)
@@ -209,6 +214,7 @@ class FolderStore:
             if problem not in self.problems:
                 _log.warning("%s", problem)
         self._version += 1
+        self._removals.update(self._objects.keys() - content.objects.keys())
         fresh = {key: self._versioned(key, obj) for key, obj in content.objects.items()}
         if (fresh, problems) != (self._objects, self.problems):
             self._objects, self.problems = fresh, problems
@@ -216,6 +222,10 @@ class FolderStore:
             changed.set()
 
     def _versioned(self, key: Key, obj: Object) -> Object:
+        if removals := self._removals[key]:
+            # Who returns under an old name is another object, as in a cluster: of a uid that went nothing is heard.
+            uid = uuid.uuid5(uuid.NAMESPACE_URL, f"{obj['metadata']['uid']}/{removals}")
+            obj = {**obj, "metadata": {**obj["metadata"], "uid": str(uid)}}
         before = self._objects.get(key)
         if before is not None:
             version = before["metadata"]["resourceVersion"]

@@ -8,6 +8,7 @@ import pytest
 
 from lawflow.model.kinds import DATA_CONTROLLER, DATA_FLOW, ENDPOINT_SLICE, SERVICE
 from lawflow.store.folder import FolderStore
+from lawflow.store.manifests import write
 from lawflow.store.protocol import ConflictError, NotFoundError, Store, StoreError, WatchEvent
 
 pytestmark = pytest.mark.unit
@@ -140,6 +141,18 @@ async def test_status_of_a_missing_object_is_refused(store: FolderStore) -> None
         await store.patch_status(DATA_FLOW, "shop", "none", {})
 
 
+async def test_status_of_an_object_that_its_file_loses_meanwhile_is_refused(
+    folder: Path, store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_late(path: Path, document: object) -> None:
+        (folder / "flow.yaml").unlink()
+        write(path, document)
+
+    monkeypatch.setattr("lawflow.store.folder.write", write_late)
+    with pytest.raises(NotFoundError, match="shop/orders-to-billing"):
+        await store.patch_status(DATA_FLOW, "shop", "orders-to-billing", {"basis": "A6-1-b"})
+
+
 async def test_a_patch_changes_what_is_served_and_not_the_users_file(folder: Path, store: FolderStore) -> None:
     before = (folder / "service.yaml").read_text()
     await store.patch(SERVICE, "shop", "billing", {"metadata": {"annotations": {"a": "1", "b": "2"}}})
@@ -222,6 +235,18 @@ async def test_an_object_that_becomes_unusable_is_gone(folder: Path, store: Fold
     await synced(events)
     (folder / "flow.yaml").write_text("kind: [")
     assert (await next_event(events)).type == "DELETED"
+
+
+async def test_an_object_that_returns_under_its_name_is_another_one(folder: Path, store: FolderStore) -> None:
+    first = await store.get(DATA_FLOW, "shop", "orders-to-billing")
+    (folder / "flow.yaml").unlink()
+    assert await store.get(DATA_FLOW, "shop", "orders-to-billing") is None
+    (folder / "flow.yaml").write_text(FLOW_TEXT)
+    second = await store.get(DATA_FLOW, "shop", "orders-to-billing")
+    assert first is not None
+    assert second is not None
+    assert first["metadata"]["uid"] != second["metadata"]["uid"]
+    assert second == await store.get(DATA_FLOW, "shop", "orders-to-billing")
 
 
 async def test_cluster_scoped_kinds_have_no_namespace(folder: Path, store: FolderStore) -> None:
