@@ -75,6 +75,9 @@ async def test_a_deleted_flow_ends_what_it_let_through(shop: Shop) -> None:
     with pytest.raises((OSError, EOFError)):
         await answered(client, 999)
     await client.close()
+    await shop.heard.until(lambda: shop.heard.count("ended"), "the end of a sidecar that no flow needs")
+    shop.file.write_text(text)
+    await shop.order_until(200)
 
 
 async def test_a_repaired_workload_is_admitted_and_gets_its_sidecar(shop: Shop) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
@@ -63,9 +64,9 @@ class Shop:
     heard: Heard
     file: Path
 
-    @property
+    @cached_property
     def billing_from_orders(self) -> str:
-        """Where the app of orders calls billing."""
+        """Where the app of orders calls billing; it stays the same."""
         return self.running.loopback("shop", "orders", BILLING)
 
     def edit(self, before: str, after: str) -> None:

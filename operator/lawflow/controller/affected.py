@@ -49,6 +49,9 @@ def affected(
     environment: Environment, kind: Kind, obj: Object, before: Object | None, *, deleted: bool
 ) -> Iterator[Key]:
     """Keys to look at after the world has taken note of a change; ``before`` is what it knew."""
+    if deleted and before is not None:
+        # Of what went while a watch was interrupted, the watch knows the name alone.
+        obj = before
     metadata = obj["metadata"]
     namespace, name = metadata.get("namespace", ""), metadata["name"]
     if kind == DATA_FLOW:

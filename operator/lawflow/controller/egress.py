@@ -55,7 +55,7 @@ def _facts(pod: Object) -> tuple[bool, str, bool]:
 
 
 def _account(pod: Object) -> str:
-    found: str = pod["spec"].get("serviceAccountName", "")
+    found: str = (pod.get("spec") or {}).get("serviceAccountName", "")
     return found
 
 

@@ -58,6 +58,12 @@ def told(environment: Environment, obj: Object, *, deleted: bool = False) -> set
     return {key for key in affected(environment, POD, obj, before, deleted=deleted) if key[0] == "DataFlow"}
 
 
+def trace(obj: Object) -> Object:
+    """What a watch knows of an object that went while it was interrupted."""
+    metadata = {name: obj["metadata"][name] for name in ("namespace", "name")}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+
+
 def test_a_ready_gateway_is_a_way_out(environment: Environment) -> None:
     assert no_way_out(environment, OUTSIDE_FLOW)[0] == "NoEgress"
     environment.world.observe(POD, pod("False"))
@@ -92,6 +98,15 @@ def test_flows_to_hosts_outside_hear_of_what_changes_the_gateways_state_and_of_n
     assert told(environment, noted) == set()
     assert told(environment, pod()) == {OUTSIDE}
     assert told(environment, pod(), deleted=True) == {OUTSIDE}
+
+
+def test_the_end_of_a_gateway_is_heard_of_where_the_watch_knows_its_name_alone(environment: Environment) -> None:
+    assert told(environment, pod()) == {OUTSIDE}
+    assert told(environment, trace(pod()), deleted=True) == {OUTSIDE}
+
+
+def test_the_end_of_a_pod_that_was_never_known_concerns_nobody(environment: Environment) -> None:
+    assert told(environment, trace(pod()), deleted=True) == set()
 
 
 def test_tls_that_is_to_be_ended_is_served_where_the_installation_says_so(environment: Environment) -> None:
