@@ -66,7 +66,9 @@ class FlowIndexSpec(Model):
         "copies the index for each object that the gate judges, and a text costs it least.",
     )
     unlawful: Annotated[dict[str, UnlawfulFlow], Field(max_length=MAXIMUM_FLOWS)] = Field(
-        {}, description="The flows that are not lawful, or not evaluated yet, by name.", json_schema_extra=_ATOMIC
+        {},
+        description="The flows that are not lawful, by name; of those without a verdict, the ones that once were.",
+        json_schema_extra=_ATOMIC,
     )
     service_accounts: Annotated[dict[str, tuple[str, ...]], Field(max_length=MAXIMUM_FLOWS)] = Field(
         {},
