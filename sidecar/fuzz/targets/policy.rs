@@ -1,20 +1,27 @@
 //! Policies and heads: any bytes, and a good policy with a few bytes of it changed, are read or refused, and any head gets
-//! an answer. Errors repeat no secret, problem documents neither path nor method nor what else callers make up.
+//! an answer. Errors repeat no secret, problem documents neither path nor method nor what else callers make up. What a
+//! request shows a host outside names that request and no secret.
 
 #![no_main]
 
-use lawflow_core::{Policy, RequestHead};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use lawflow_core::{Admitted, Policy, RequestHead};
 use lawflow_fuzz::Input;
 use libfuzzer_sys::fuzz_target;
 
 const SECRET: &str = "5ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2";
 const ORDERS: &str = "spiffe://x/ns/shop/sa/orders";
+/// A private key of no other use.
+const PROOF_KEY: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgqY5gNEjGP3JjFf8WiXV+mS9Ci8p6LR+wPw1Pb2gPIR2hRANC\
+AAT0bxBAkMvx/EMq+MXhapMT9FTuJUTOuqOzDU6PGXnRxm+LpNdRKrMHXCPwtnt+vf0z9foOuH134klpSif+4kLY";
+const TOKEN: &str = "a.b.c";
 /// Stands in no policy.
 const MADE_UP: &str = "Jane-Doe";
 
 /// Keys stand behind all that errors quote, so that no cut can join the two.
 const GOOD: &str = r#"{
-"schema": 1, "port": "shop/billing:8080", "enforcedBy": "spiffe://x/ns/shop/sa/orders", "peer": "own",
+"schema": 2, "port": "shop/billing:8080", "enforcedBy": "spiffe://x/ns/shop/sa/orders", "peer": "own",
 "notAfter": 1000, "limits": {"bodyBytes": 4096, "depth": 9},
 "descriptorSets": {"d": "CjUKB2EucHJvdG8SAXAiHwoBTRIMCgFhGAEgASgJUgFhEgwKAWIYAiABKAVSAWJiBnByb3RvMw=="},
 "flows": [
@@ -25,7 +32,8 @@ const GOOD: &str = r#"{
 {"name": "w", "methods": ["POST"], "path": "/i", "purposes": [], "subject": {"in": "body", "name": "/a"},
 "request": {"message": {"descriptorSet": "d", "name": "p.M"}, "query": [{"name": "q", "protect": "truncate"}],
 "headers": [{"name": "x-h", "protect": "mask"}], "fields": [{"pointer": "/a", "protect": "pseudonymize"}, {"pointer": "/b"}]},
-"keys": [{"usage": "pseudonymize", "id": "k", "secret": "SECRET"}, {"usage": "encrypt", "id": "k", "secret": "SECRET"}]}]},
+"keys": [{"usage": "pseudonymize", "id": "k", "secret": "SECRET"}, {"usage": "encrypt", "id": "k", "secret": "SECRET"}],
+"credential": {"expires": 600, "tokens": {"p": "TOKEN", "q": "TOKEN"}, "key": "PROOF_KEY"}},
 {"name": "f/b", "source": "spiffe://x/ns/shop/sa/orders", "closed": "it has expired",
 "operations": [{"name": "c", "path": "/c", "purposes": ["p"]}]}]}"#;
 
@@ -38,7 +46,10 @@ fuzz_target!(|bytes: &[u8]| {
     let text = if is_any { input.rest.to_vec() } else { damaged(&mut input) };
     let policy = match Policy::parse(&text) {
         Ok(policy) => policy,
-        Err(error) => return assert!(is_any || !error.to_string().contains(&SECRET[..8]), "an error repeats a secret"),
+        Err(error) => {
+            let repeats = |secret: &str| error.to_string().contains(secret);
+            return assert!(is_any || ![&SECRET[..8], &PROOF_KEY[48..64]].into_iter().any(repeats), "it repeats a secret");
+        }
     };
 
     let (method, path) = (made_up(&head[0], 1), made_up(&format!("/{}", head[1]), 2));
@@ -53,8 +64,9 @@ fuzz_target!(|bytes: &[u8]| {
     };
     match policy.admit(&request, 500) {
         Ok(admitted) => {
-            let subject = admitted.subject.unwrap_or_default();
-            assert!(request.path.contains(&subject) && !subject.contains(['/', ';', '?']), "{subject:?}");
+            let subject = admitted.subject.as_deref().unwrap_or_default();
+            assert!(request.path.contains(subject) && !subject.contains(['/', ';', '?']), "{subject:?}");
+            shown(&policy, &admitted, &request);
         }
         Err(problem) => {
             let document = problem.document(&policy.enforced_by);
@@ -68,9 +80,20 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
+/// Asserts that what goes out with a request is a proof of that request.
+fn shown(policy: &Policy, admitted: &Admitted, request: &RequestHead<'_>) {
+    let Ok(Some(shown)) = policy.present(admitted, request.method, request.path, 500) else { return };
+    assert!(shown.proof.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)), "{shown:?}");
+    let claims = URL_SAFE_NO_PAD.decode(shown.proof.split('.').nth(1).unwrap()).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(claims["htm"], request.method);
+    let path = request.path.split('?').next().unwrap();
+    assert!(claims["htu"].as_str().unwrap().ends_with(path), "{claims}");
+}
+
 /// The good policy with up to four changes.
 fn damaged(input: &mut Input<'_>) -> Vec<u8> {
-    let mut text = GOOD.replace("SECRET", SECRET).into_bytes();
+    let mut text = GOOD.replace("SECRET", SECRET).replace("TOKEN", TOKEN).replace("PROOF_KEY", PROOF_KEY).into_bytes();
     for _ in 0..input.below(5) {
         let at = usize::from(u16::from_be_bytes([input.byte(), input.byte()])) % text.len();
         match input.below(4) {
