@@ -7,6 +7,9 @@ export LAWFLOW_CACHE
 CARGO_TARGET := $(LAWFLOW_CACHE)/sidecar
 # Without make's own flags, which name a job server that cargo cannot reach from here.
 CARGO := cd sidecar && env -u MAKEFLAGS CARGO_TARGET_DIR=$(CARGO_TARGET) cargo
+# Crates that CI does not run; libFuzzer itself is needed to link, and so not here.
+CHECKED = env -u MAKEFLAGS -C sidecar CARGO_TARGET_DIR=$(LAWFLOW_CACHE)/check CUSTOM_LIBFUZZER_PATH=./none \
+	cargo check --release --locked --quiet
 # The targets of `make fuzz`, and where each ends: whichever comes first.
 FUZZ_TARGETS ?= json message form policy body
 FUZZ_RUNS ?= 10000000
@@ -65,6 +68,7 @@ sanitize: ## the hooks of the sidecar's module under AddressSanitizer, against a
 lint: .venv/installed ## ruff, mypy strict, the layers; rustfmt and clippy
 	@$(WITH_CARGO) $(CARGO) fmt --check
 	@$(WITH_CARGO) $(CARGO) clippy --release --locked --quiet --all-targets -- --deny warnings
+	@$(WITH_CARGO) for crate in fuzz sanitize; do $(CHECKED) --manifest-path $$crate/Cargo.toml || exit; done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

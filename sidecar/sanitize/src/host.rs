@@ -3,7 +3,7 @@
 
 use std::ffi::c_void;
 
-use crate::abi::raw::{BodyKind, Buffer, ConfigPointer, FilterPointer, Header, HeaderKind};
+use crate::abi::raw::{BodyKind, Buffer, ConfigPointer, FilterPointer, HeaderKind};
 
 type Bytes = Box<[u8]>;
 
@@ -17,11 +17,11 @@ pub enum Answer {
 
 /// A stream on the host's side.
 pub struct Host {
-    peer: Bytes,
-    heads: [Vec<(Bytes, Bytes)>; 4],
-    bodies: [Vec<Bytes>; 4],
-    answer: Answer,
-    filter: *mut c_void,
+    pub peer: Bytes,
+    pub heads: [Vec<(Bytes, Bytes)>; 4],
+    pub bodies: [Vec<Bytes>; 4],
+    pub answer: Answer,
+    pub filter: *mut c_void,
 }
 
 impl Host {
@@ -37,7 +37,7 @@ impl Host {
     }
 
     /// Moves everything, so that what the module may not use any more is gone.
-    fn moved(&mut self) {
+    pub fn moved(&mut self) {
         self.heads = self.heads.clone();
         self.bodies = self.bodies.clone();
     }
@@ -144,17 +144,17 @@ impl Drop for Filter<'_> {
     }
 }
 
-fn of<'h>(envoy: FilterPointer) -> &'h mut Host {
+pub fn of<'h>(envoy: FilterPointer) -> &'h mut Host {
     // SAFETY: every pointer that the module has of a stream is one of `Module::filter`.
     unsafe { &mut *envoy.cast::<Host>() }
 }
 
-fn buffer(bytes: &[u8]) -> Buffer {
+pub fn buffer(bytes: &[u8]) -> Buffer {
     if bytes.is_empty() { Buffer::EMPTY } else { Buffer::of(bytes) }
 }
 
 /// Reads what the module hands over to the last byte.
-fn copied(buffer: Buffer) -> Bytes {
+pub fn copied(buffer: Buffer) -> Bytes {
     if buffer.length == 0 {
         return Bytes::default();
     }
@@ -162,7 +162,7 @@ fn copied(buffer: Buffer) -> Bytes {
     unsafe { std::slice::from_raw_parts(buffer.pointer, buffer.length) }.into()
 }
 
-fn texts(count: usize, at: impl Fn(usize) -> Buffer) {
+pub fn texts(count: usize, at: impl Fn(usize) -> Buffer) {
     for number in 0..count {
         copied(at(number));
     }
@@ -185,228 +185,11 @@ unsafe extern "C" {
     fn envoy_dynamic_module_on_http_filter_response_headers(e: FilterPointer, filter: *mut c_void, end: bool) -> u32;
     fn envoy_dynamic_module_on_http_filter_response_body(e: FilterPointer, filter: *mut c_void, end: bool) -> u32;
     fn envoy_dynamic_module_on_http_filter_response_trailers(e: FilterPointer, filter: *mut c_void) -> u32;
-    fn envoy_dynamic_module_on_http_filter_local_reply(
+    pub fn envoy_dynamic_module_on_http_filter_local_reply(
         envoy: FilterPointer,
         filter: *mut c_void,
         status: u32,
         details: Buffer,
         reset_imminent: bool,
     ) -> u32;
-}
-
-/// What the module calls.
-mod callbacks {
-    #![allow(clippy::missing_safety_doc, reason = "abi.h says what they ask for")]
-
-    use super::{
-        Answer, BodyKind, Buffer, ConfigPointer, FilterPointer, Header, HeaderKind, buffer, copied, of, texts,
-    };
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_log(_level: u32, message: Buffer) {
-        eprintln!("{}", String::from_utf8_lossy(&copied(message)));
-    }
-
-    unsafe fn define(config: ConfigPointer, name: Buffer, labels: *const Buffer, count: usize, id: *mut usize) -> u32 {
-        copied(name);
-        unsafe {
-            texts(count, |number| *labels.add(number));
-            let metrics = &mut *config.cast::<usize>();
-            *metrics += 1;
-            *id = *metrics;
-        }
-        0
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_filter_config_define_counter(
-        config: ConfigPointer,
-        name: Buffer,
-        labels: *const Buffer,
-        count: usize,
-        id: *mut usize,
-    ) -> u32 {
-        unsafe { define(config, name, labels, count, id) }
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_filter_config_define_histogram(
-        config: ConfigPointer,
-        name: Buffer,
-        labels: *const Buffer,
-        count: usize,
-        id: *mut usize,
-    ) -> u32 {
-        unsafe { define(config, name, labels, count, id) }
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_filter_increment_counter(
-        _filter: FilterPointer,
-        _id: usize,
-        labels: *const Buffer,
-        count: usize,
-        _value: u64,
-    ) -> u32 {
-        unsafe { texts(count, |number| *labels.add(number)) };
-        0
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_filter_record_histogram_value(
-        _filter: FilterPointer,
-        _id: usize,
-        labels: *const Buffer,
-        count: usize,
-        _value: u64,
-    ) -> u32 {
-        unsafe { texts(count, |number| *labels.add(number)) };
-        0
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_get_headers_size(
-        filter: FilterPointer,
-        kind: HeaderKind,
-    ) -> usize {
-        of(filter).heads[kind as usize].len()
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_get_headers(
-        filter: FilterPointer,
-        kind: HeaderKind,
-        headers: *mut Header,
-    ) -> bool {
-        for (number, (name, value)) in of(filter).heads[kind as usize].iter().enumerate() {
-            unsafe { *headers.add(number) = Header { name: buffer(name), value: buffer(value) } };
-        }
-        true
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_add_header(
-        filter: FilterPointer,
-        kind: HeaderKind,
-        name: Buffer,
-        value: Buffer,
-    ) -> bool {
-        let host = of(filter);
-        let added = (copied(name), copied(value));
-        host.moved();
-        host.heads[kind as usize].push(added);
-        true
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_set_header(
-        filter: FilterPointer,
-        kind: HeaderKind,
-        name: Buffer,
-        value: Buffer,
-    ) -> bool {
-        let host = of(filter);
-        let (name, set) = (copied(name), (!value.pointer.is_null()).then(|| copied(value)));
-        host.moved();
-        let head = &mut host.heads[kind as usize];
-        head.retain(|header| header.0 != name);
-        head.extend(set.map(|value| (name, value)));
-        true
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_send_response(
-        filter: FilterPointer,
-        status: u32,
-        headers: *const Header,
-        count: usize,
-        body: Buffer,
-        details: Buffer,
-    ) {
-        let host = of(filter);
-        assert!(host.answer == super::Answer::Passed && status >= 400, "answered twice, or with {status}");
-        unsafe {
-            texts(count, |number| (*headers.add(number)).name);
-            texts(count, |number| (*headers.add(number)).value);
-        }
-        copied(body);
-        host.moved();
-        host.answer = Answer::Refused;
-        unsafe { super::envoy_dynamic_module_on_http_filter_local_reply(filter, host.filter, status, details, false) };
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_get_body_chunks_size(
-        filter: FilterPointer,
-        kind: BodyKind,
-    ) -> usize {
-        of(filter).bodies[kind as usize].len()
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_get_body_chunks(
-        filter: FilterPointer,
-        kind: BodyKind,
-        chunks: *mut Buffer,
-    ) -> bool {
-        for (number, chunk) in of(filter).bodies[kind as usize].iter().enumerate() {
-            unsafe { *chunks.add(number) = buffer(chunk) };
-        }
-        true
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_append_body(
-        filter: FilterPointer,
-        kind: BodyKind,
-        data: Buffer,
-    ) -> bool {
-        let host = of(filter);
-        let appended = copied(data);
-        host.moved();
-        host.bodies[kind as usize].push(appended);
-        true
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_drain_body(
-        filter: FilterPointer,
-        kind: BodyKind,
-        bytes: usize,
-    ) -> bool {
-        let body = &mut of(filter).bodies[kind as usize];
-        let left = body.concat().split_off(bytes);
-        *body = vec![left.into()];
-        true
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_set_dynamic_metadata_string(
-        _filter: FilterPointer,
-        namespace: Buffer,
-        key: Buffer,
-        value: Buffer,
-    ) {
-        texts(3, |number| [namespace, key, value][number]);
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_filter_get_attribute_string(
-        filter: FilterPointer,
-        _attribute: u32,
-        value: *mut Buffer,
-    ) -> bool {
-        unsafe { *value = buffer(&of(filter).peer) };
-        true
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn envoy_dynamic_module_callback_http_filter_reset_stream(
-        filter: FilterPointer,
-        _reason: u32,
-        details: Buffer,
-    ) {
-        copied(details);
-        of(filter).answer = Answer::Reset;
-    }
 }

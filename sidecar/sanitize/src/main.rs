@@ -6,6 +6,7 @@
 
 #[path = "../../envoy/src/abi/mod.rs"]
 mod abi;
+mod callbacks;
 #[path = "../../envoy/src/config.rs"]
 mod config;
 #[path = "../../envoy/src/filter.rs"]
@@ -15,6 +16,8 @@ mod head;
 mod host;
 #[path = "../../envoy/src/message.rs"]
 mod message;
+#[path = "../../envoy/src/relay.rs"]
+mod relay;
 
 use host::{Answer, Host, Module};
 
