@@ -8,6 +8,7 @@ from typing import Any
 from lawflow.manifest import LocatedObject, LocatedProblem, Manifest
 from lawflow.model.base import CustomResource
 from lawflow.model.dataflow import DataFlow
+from lawflow.model.foreign import shape_problems
 from lawflow.model.kinds import CUSTOM_KINDS, SERVICE
 from lawflow.model.parse import InvalidObjectError, Problem, is_custom, parse
 from lawflow.model.workload import PodTemplate, pod_template
@@ -72,14 +73,12 @@ def declared(manifest: Manifest, namespace: str) -> tuple[Declared, tuple[Locate
             resources.append(resource)
             if isinstance(resource, DataFlow):
                 flows.append((resource, located))
+        elif found := shape_problems(obj):
+            problems += map(located.problem, found)
         elif obj["kind"] == SERVICE.name and obj["apiVersion"] == SERVICE.api_version:
             services.append(obj)
-        else:
-            found = list(_template_problems(obj))
-            problems += map(located.problem, found)
-            template = None if found else pod_template(obj)
-            if template is not None:
-                workloads.append(Workload(located, template))
+        elif template := pod_template(obj):
+            workloads.append(Workload(located, template))
     return (
         Declared(tuple(flows), tuple(workloads), tuple(resources), tuple(services), len(manifest.objects)),
         tuple(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.path))),
@@ -107,39 +106,3 @@ def _repeated(key: Key, located: LocatedObject, first: dict[Key, LocatedObject])
     if earlier.object != located.object:
         message = f"{key[0]} {key[2]} is declared twice; first in {earlier.file}:{earlier.line()}"
         yield Problem(".metadata.name", message, "remove or rename one of them")
-
-
-def _template_problems(obj: Mapping[str, Any]) -> Iterable[Problem]:
-    """What would keep Lawflow from reading a pod template; the rest of it is for the API server to judge."""
-    spec = obj.get("spec")
-    if obj["kind"] == "Pod":
-        yield from _pod_problems(obj, "")
-        return
-    path = ".spec.template"
-    if obj["kind"] == "CronJob" and isinstance(spec, Mapping):
-        path = ".spec.jobTemplate.spec.template"
-        for step in ("jobTemplate", "spec"):
-            spec = spec.get(step)
-            if not isinstance(spec, Mapping):
-                yield Problem(path.rsplit(".", 1)[0], "required field is missing", "give the CronJob a job template")
-                return
-    if isinstance(spec, Mapping) and isinstance(spec.get("template"), Mapping) and "spec" in spec["template"]:
-        yield from _pod_problems(spec["template"], path)
-
-
-def _pod_problems(pod: Mapping[str, Any], path: str) -> Iterable[Problem]:
-    spec = pod.get("spec")
-    if not isinstance(spec, Mapping):
-        yield Problem(f"{path}.spec", "is not a map", "write the pod's specification")
-        return
-    for field in ("serviceAccountName", "serviceAccount"):
-        if not isinstance(spec.get(field), str | None):
-            yield Problem(f"{path}.spec.{field}", "is not a string", "quote it")
-    metadata = pod.get("metadata") or {}
-    annotations = (metadata.get("annotations") or {}) if isinstance(metadata, Mapping) else None
-    if not isinstance(annotations, Mapping):
-        yield Problem(f"{path}.metadata", "has no map of annotations", "write name: value pairs")
-        return
-    for name, value in annotations.items():
-        if not isinstance(value, str):
-            yield Problem(f"{path}.metadata.annotations.{name}", "is not a string", "quote it")

@@ -52,7 +52,7 @@ def parse(obj: Mapping[str, Any]) -> CustomResource:
         # As JSON and strictly, because the API server takes no "80" for a number and no "true" for a boolean.
         return kind.model.model_validate_json(json.dumps(obj, default=_plain), strict=True)
     except ValidationError as error:
-        raise InvalidObjectError([_problem(kind, details) for details in error.errors(include_url=False)]) from None
+        raise InvalidObjectError([problem_of(details, kind) for details in error.errors(include_url=False)]) from None
 
 
 def data_flows(objects: Iterable[Mapping[str, Any]]) -> list[DataFlow]:
@@ -93,12 +93,13 @@ def path_of(location: Sequence[str | int]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location) or "."
 
 
-def _problem(kind: CustomKind, details: ErrorDetails) -> Problem:
+def problem_of(details: ErrorDetails, kind: CustomKind | None = None) -> Problem:
+    """An error of pydantic in terms of the object that was read; ``kind`` knows its fields."""
     location = details["loc"]
     path = path_of(location)
     match details["type"]:
         case "extra_forbidden":
-            known = _properties(kind, location[:-1])
+            known = _properties(kind, location[:-1]) if kind else []
             fix = suggestion(str(location[-1]), known) or "remove it; known fields: " + ", ".join(known)
             return Problem(path, "unknown field", fix)
         case "missing":
@@ -112,6 +113,10 @@ def _problem(kind: CustomKind, details: ErrorDetails) -> Problem:
         case "string_type":
             # YAML 1.1 takes NO and yes for booleans and 12 for a number: the country of that code is the known victim.
             return Problem(path, f"{details['input']!r} is not a string", "quote it")
+        case "model_type" | "dict_type":
+            return Problem(path, "is not a map", "write name: value pairs")
+        case "list_type":
+            return Problem(path, "is not a list", "begin each entry with a dash")
         case constraint.VIOLATED:
             context = details["ctx"]
             where = path.removesuffix(".") + context["field"] if context["field"] else path

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lawflow.manifest import LocatedObject, LocatedProblem, read
+from lawflow.model.foreign import shape_problems
 from lawflow.model.kinds import KINDS
 from lawflow.model.parse import InvalidObjectError, Problem, is_custom, parse
 from lawflow.store.merge import merge_patch
@@ -178,6 +179,9 @@ def _take(located: LocatedObject, modified: int, file: _File) -> Iterator[Proble
         except InvalidObjectError as error:
             yield from error.problems
             return
+    elif problems := shape_problems(obj):
+        yield from problems
+        return
     key = obj["kind"], metadata.get("namespace", ""), metadata["name"]
     file.objects.append((key, _served(key, obj, modified), located))
 

@@ -96,6 +96,13 @@ async def test_an_object_that_does_not_fit_its_schema_is_told_with_path_and_fix(
     assert await store.get(SERVICE, "shop", "billing") is not None
 
 
+async def test_a_service_that_cannot_be_read_is_a_problem_and_not_served(folder: Path, store: FolderStore) -> None:
+    (folder / "service.yaml").write_text(SERVICE_TEXT.replace("[{port: 8080}]", "none"))
+    assert await store.list(SERVICE) == []
+    (problem,) = store.problems
+    assert str(problem).startswith("service.yaml:5: .spec.ports: is not a list")
+
+
 async def test_of_two_objects_with_one_name_the_first_counts_and_the_second_is_told(
     folder: Path, store: FolderStore
 ) -> None:
