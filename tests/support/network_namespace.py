@@ -1,5 +1,6 @@
 """A network of a test's own, in which outbound connections are redirected as they are in a pod."""
 
+import asyncio
 import contextlib
 import ctypes
 import os
@@ -7,8 +8,10 @@ import subprocess
 from collections.abc import Iterator
 
 from tests.support.node.programs import nft
+from tests.support.shop import SECONDS
 
 from lawflow.model.sidecar import OUTBOUND_PORT
+from lawflow.standalone.traffic import Client, Response
 
 _CLONE_NEWNET = 0x40000000
 
@@ -68,6 +71,17 @@ def as_app() -> Iterator[None]:
         yield
     finally:
         libc.setfsuid(before)
+
+
+async def get_as_app(address: str, port: int, host: str = "", path: str = "/invoices/17") -> Response:
+    """What an app gets that calls an address by a name, on a connection of its own."""
+    client = Client(address, port, server_name=host or address)
+    try:
+        async with asyncio.timeout(SECONDS):
+            with as_app():
+                return await client.request("GET", path)
+    finally:
+        await client.close()
 
 
 def _run(*command: str) -> None:
