@@ -54,7 +54,8 @@ def call(kind: int, family: int, address: str, port: int, source: str) -> str:
     except TimeoutError:
         return "lost"
     except OSError as error:
-        if error.errno in (errno.ECONNREFUSED, errno.ECONNRESET):
+        # A datagram that a rule of this network refuses fails to be sent.
+        if error.errno in (errno.ECONNREFUSED, errno.ECONNRESET, errno.EPERM):
             return "refused"
         raise
 

@@ -56,7 +56,8 @@ def arguments(user_id: int, redirect_by: RedirectBy) -> list[str]:
     user = f"--sidecar-user={user_id}"
     if redirect_by == "cni":
         return ["check", user]
-    return ["apply", user, "--node-address=$(NODE_ADDRESSES)", "--probe-ports=$(PROBE_PORTS)"]
+    variables = ("--node-address=$(NODE_ADDRESSES)", "--probe-ports=$(PROBE_PORTS)", "--udp-ports=$(UDP_PORTS)")
+    return ["apply", user, *variables]
 
 
 def probe_ports(spec: Object) -> str:

@@ -35,6 +35,8 @@ def refusals(pod: Object, mode: str, destinations: Sequence[LoopbackDestination]
     if mode not in get_args(Interception):
         return tuple(_unknown_mode(mode))
     found = [*_taken_names(spec), *port_collisions(spec, cast("Interception", mode), destinations)]
+    if mode == "redirect":
+        found += _unreadable_ports(pod)
     if mode == "explicit":
         found += _unaliasable(destinations)
         found += alias_conflicts(spec, destinations)
@@ -69,6 +71,18 @@ def _unknown_mode(mode: str) -> Iterator[Refusal]:
         f"there is no mode {mode!r}, be it chosen here or by the namespace's label",
         "use " + " or ".join(get_args(Interception)),
     )
+
+
+def _unreadable_ports(pod: Object) -> Iterator[Refusal]:
+    listed = ((pod.get("metadata") or {}).get("annotations") or {}).get(labels.UDP_PORTS, "")
+    for port in map(str.strip, listed.split(",")):
+        if port and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+            yield Refusal(
+                "udp-port-unreadable",
+                f".metadata.annotations['{labels.UDP_PORTS}']",
+                f"{port!r} is no port",
+                "list port numbers, separated by commas, such as 123,8125",
+            )
 
 
 def _taken_names(spec: Object) -> Iterator[Refusal]:

@@ -24,7 +24,11 @@ NETWORK_USER_ID = 64537
 """User id that it sees so as: any but the sidecar's, whose connections are not captured."""
 NETWORK_COMMAND = ("/usr/local/bin/lawflow-network",)
 NETWORK_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
-    {"NODE_ADDRESSES": "status.hostIPs", "PROBE_PORTS": f"metadata.annotations['{labels.PROBE_PORTS}']"}
+    {
+        "NODE_ADDRESSES": "status.hostIPs",
+        "PROBE_PORTS": f"metadata.annotations['{labels.PROBE_PORTS}']",
+        "UDP_PORTS": f"metadata.annotations['{labels.UDP_PORTS}']",
+    }
 )
 """Variables of that container where it puts the rules there, and the fields of the pod that they hold."""
 OWN_CONTAINERS = (NETWORK_CONTAINER, CONTAINER)

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::nftables;
-use crate::plan::{Plan, plan};
-use crate::settings::{ANNOTATIONS, INTERCEPTION, PROBE_PORTS, REDIRECT, Settings, ports};
+use crate::plan::{Plan, Pod, plan};
+use crate::settings::{ANNOTATIONS, INTERCEPTION, PROBE_PORTS, REDIRECT, Settings, UDP_PORTS, ports};
 
 /// Versions of the specification whose configurations can be chained; the plugin does the same in all of them.
 pub const VERSIONS: [&str; 5] = ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
@@ -136,14 +136,16 @@ fn planned(configuration: &Configuration) -> Result<Option<Plan>, Failure> {
     if !asks_for_rules(&configuration.annotations) {
         return Ok(None);
     }
-    let listed = configuration.annotations[PROBE_PORTS].as_str().unwrap_or_default();
-    let probe_ports = ports(listed).map_err(|error| {
-        Failure::new(Failure::ANNOTATION, format!("the annotation {PROBE_PORTS} is no list of ports"), error)
-    })?;
+    let listed = |annotation| {
+        ports(configuration.annotations[annotation].as_str().unwrap_or_default()).map_err(|error| {
+            Failure::new(Failure::ANNOTATION, format!("the annotation {annotation} is no list of ports"), error)
+        })
+    };
+    let (probe_ports, udp_ports) = (listed(PROBE_PORTS)?, listed(UDP_PORTS)?);
     let mut node = nftables::own_addresses()
         .map_err(|error| Failure::new(Failure::RULES, "the kernel does not tell the node's addresses", error))?;
     node.extend(&configuration.gateways);
-    Ok(Some(plan(&configuration.settings, &node, &probe_ports)))
+    Ok(Some(plan(&configuration.settings, &Pod { node, probe_ports, udp_ports })))
 }
 
 fn asks_for_rules(annotations: &Value) -> bool {

@@ -28,6 +28,7 @@ usage: lawflow-network COMMAND [OPTION]
   apply   put the rules into this network namespace; needs the capability NET_ADMIN
             --node-address=IP[,IP]    where the node's probes come from; the default gateways count anyway
             --probe-ports=PORT[,PORT] where they may go to
+            --udp-ports=PORT[,PORT]   where UDP may go to, beside port 53
   check   see whether this network namespace has the rules; needs no right, and a user that is not the sidecar's
   node    keep the plugin installed on this node until SIGTERM, which leaves it installed; needs the folders to write to
             --remove                  keep it off this node instead
@@ -98,7 +99,9 @@ fn apply(arguments: &Arguments) -> Result<(), String> {
     let table = |name| fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
     let mut node = gateways::gateways(&table("route"), &table("ipv6_route"));
     node.extend(&arguments.node_addresses);
-    let plan = plan::plan(&arguments.settings, &node, &arguments.probe_ports);
+    let probe_ports = arguments.probe_ports.clone();
+    let udp_ports = arguments.udp_ports.clone();
+    let plan = plan::plan(&arguments.settings, &plan::Pod { node, probe_ports, udp_ports });
     nftables::apply(&plan).map_err(|error| {
         format!(
             "the kernel refused the rules: {error}. The container needs the capability NET_ADMIN, the kernel nf_tables"
@@ -112,6 +115,7 @@ struct Arguments {
     settings: Settings,
     node_addresses: BTreeSet<IpAddr>,
     probe_ports: BTreeSet<u16>,
+    udp_ports: BTreeSet<u16>,
     programs: Option<PathBuf>,
     configurations: Option<PathBuf>,
     remove: bool,
@@ -163,6 +167,7 @@ impl Arguments {
             "cni-bin-dir" => self.programs = Some(value.into()),
             "cni-conf-dir" => self.configurations = Some(value.into()),
             "probe-ports" => self.probe_ports.extend(settings::ports(value)?),
+            "udp-ports" => self.udp_ports.extend(settings::ports(value)?),
             _ if self.settings.take(name, value)? => {}
             _ => return Err(format!("there is no option --{name}")),
         }

@@ -9,8 +9,12 @@ use crate::settings::Settings;
 
 const IPV4: u8 = 2; // NFPROTO_IPV4
 const IPV6: u8 = 10; // NFPROTO_IPV6
+const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const ICMPV6: u8 = 58;
+/// Where names are asked for.
+const DNS: u16 = 53;
 /// In every network namespace the loopback device is the first.
 const LOOPBACK: u32 = 1;
 const INVALID: u32 = 1; // NF_CT_STATE_INVALID_BIT
@@ -111,6 +115,8 @@ pub enum Known {
     NodeIpv6,
     /// Ports of probes.
     ProbePort,
+    /// Ports to which UDP may leave.
+    UdpPort,
 }
 
 impl Known {
@@ -121,6 +127,7 @@ impl Known {
             Self::NodeIpv4 => "node_ipv4",
             Self::NodeIpv6 => "node_ipv6",
             Self::ProbePort => "probe_ports",
+            Self::UdpPort => "udp_ports",
         }
     }
 }
@@ -143,24 +150,38 @@ pub struct Plan {
     pub rules: Vec<Rule>,
 }
 
-/// The rules for a pod whose node has these addresses, and whose containers have probes at these ports.
+/// What the rules of one pod depend on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// The addresses that its node's probes come from.
+    pub node: BTreeSet<IpAddr>,
+    /// Where they may go to.
+    pub probe_ports: BTreeSet<u16>,
+    /// Ports elsewhere that it may reach by UDP, beside that of DNS.
+    pub udp_ports: BTreeSet<u16>,
+}
+
+/// The rules for a pod.
 #[must_use]
-pub fn plan(settings: &Settings, node: &BTreeSet<IpAddr>, probe_ports: &BTreeSet<u16>) -> Plan {
+pub fn plan(settings: &Settings, pod: &Pod) -> Plan {
     let mut rules = outbound(settings);
     rules.extend(first_inbound(settings));
-    let sets = probes(node, probe_ports);
+    let mut sets = probes(&pod.node, &pod.probe_ports);
     for from in [Known::NodeIpv4, Known::NodeIpv6] {
         if sets.iter().any(|set| set.known == from) {
             rules.push(from_node(from));
         }
     }
     rules.extend(last_inbound());
+    let udp = pod.udp_ports.iter().chain([&DNS]).copied().collect::<BTreeSet<_>>();
+    sets.push(Set { known: Known::UdpPort, elements: udp.into_iter().map(network).collect() });
     Plan { sets, rules }
 }
 
 fn outbound(settings: &Settings) -> Vec<Rule> {
-    use Expression::{Accept, Equals, Load, LoadPort, Redirect};
+    use Expression::{Accept, Equals, In, Load, LoadPort, Redirect, Unreachable};
     let rule = |comment, expressions| Rule { chain: Chain::Outbound, comment, expressions };
+    let is = |protocol: u8| [Load(Meta::Protocol), Equals(vec![protocol])];
     vec![
         rule(
             "the sidecar's own connections leave",
@@ -170,8 +191,16 @@ fn outbound(settings: &Settings) -> Vec<Rule> {
         rule("what stays in the pod", vec![Load(Meta::OutputDevice), Equals(LOOPBACK.to_ne_bytes().into()), Accept]),
         rule(
             "all other TCP goes to the sidecar",
-            vec![Load(Meta::Protocol), Equals(vec![TCP]), LoadPort(settings.outbound_port), Redirect],
+            [&is(TCP)[..], &[LoadPort(settings.outbound_port), Redirect]].concat(),
         ),
+        // Of what no sidecar can filter, that alone leaves which no app can do without, or which its pod names.
+        rule(
+            "names, and UDP that the pod declares",
+            [&is(UDP)[..], &[DESTINATION, In(Known::UdpPort), Accept]].concat(),
+        ),
+        rule("errors and echoes", [&is(ICMP)[..], &[Accept]].concat()),
+        rule("errors and echoes", [&is(ICMPV6)[..], &[Accept]].concat()),
+        rule("ways around the sidecar", vec![Unreachable]),
     ]
 }
 
@@ -248,11 +277,24 @@ mod tests {
         plan.rules.iter().filter(|rule| rule.chain == chain).map(|rule| rule.comment).collect()
     }
 
+    fn names(plan: &Plan) -> Vec<(&'static str, usize)> {
+        plan.sets.iter().map(|set| (set.known.name(), set.elements.len())).collect()
+    }
+
+    #[test]
+    fn udp_leaves_to_dns_and_to_what_the_pod_declares_and_nothing_else_leaves() {
+        let made = plan(&Settings::default(), &Pod { udp_ports: [8125].into(), ..Pod::default() });
+        assert_eq!(made.sets, [Set { known: Known::UdpPort, elements: vec![vec![0, 53], vec![0x1f, 0xbd]] }]);
+        let outbound: Vec<_> = made.rules.iter().filter(|rule| rule.chain == Chain::Outbound).collect();
+        assert_eq!(outbound.last().unwrap().expressions, [Expression::Unreachable]);
+    }
+
     #[test]
     fn without_probes_nobody_but_peers_and_health_come_in() {
         for (node, ports) in [(vec![], vec![8080]), (vec!["10.0.0.1".parse().unwrap()], vec![])] {
-            let made = plan(&Settings::default(), &node.into_iter().collect(), &ports.into_iter().collect());
-            assert_eq!(made.sets, []);
+            let (node, probe_ports) = (node.into_iter().collect(), ports.into_iter().collect());
+            let made = plan(&Settings::default(), &Pod { node, probe_ports, ..Pod::default() });
+            assert_eq!(names(&made), [("udp_ports", 1)]);
             assert!(!comments(&made, Chain::Inbound).contains(&"probes by the node"));
         }
     }
@@ -260,16 +302,15 @@ mod tests {
     #[test]
     fn each_family_of_the_node_has_a_rule_and_a_set_of_its_own() {
         let node = ["10.0.0.1", "10.0.0.2", "fd00::1"].map(|each| each.parse().unwrap()).into();
-        let made = plan(&Settings::default(), &node, &[9000, 8080].into());
-        let sets: Vec<_> = made.sets.iter().map(|set| (set.known.name(), set.elements.len())).collect();
-        assert_eq!(sets, [("node_ipv4", 2), ("node_ipv6", 1), ("probe_ports", 2)]);
+        let made = plan(&Settings::default(), &Pod { node, probe_ports: [9000, 8080].into(), ..Pod::default() });
+        assert_eq!(names(&made), [("node_ipv4", 2), ("node_ipv6", 1), ("probe_ports", 2), ("udp_ports", 1)]);
         assert_eq!(made.sets[2].elements[0], [0x1f, 0x90]);
         assert_eq!(comments(&made, Chain::Inbound).iter().filter(|each| **each == "probes by the node").count(), 2);
     }
 
     #[test]
     fn the_sidecar_is_passed_before_anything_is_redirected_and_the_last_rule_refuses() {
-        let made = plan(&Settings { sidecar_user: 7, ..Settings::default() }, &BTreeSet::new(), &BTreeSet::new());
+        let made = plan(&Settings { sidecar_user: 7, ..Settings::default() }, &Pod::default());
         assert_eq!(
             made.rules[0].expressions,
             [Expression::Load(Meta::SocketUser), Expression::Equals(vec![7, 0, 0, 0]), Expression::Accept]

@@ -13,6 +13,8 @@ pub const INTERCEPTION: &str = "lawflow.dev/interception";
 pub const REDIRECT: &str = "redirect";
 /// The annotation with the ports that the node's probes go to, separated by commas.
 pub const PROBE_PORTS: &str = "lawflow.dev/probe-ports";
+/// The annotation with the ports that the pod may reach by UDP, separated by commas.
+pub const UDP_PORTS: &str = "lawflow.dev/udp-ports";
 /// The CNI capability by which container runtimes hand a pod's annotations to plugins.
 pub const ANNOTATIONS: &str = "io.kubernetes.cri.pod-annotations";
 
@@ -84,7 +86,7 @@ impl Settings {
 /// # Errors
 /// A sentence that quotes what is no port.
 pub fn ports(list: &str) -> Result<BTreeSet<u16>, String> {
-    list.split(',').map(str::trim).filter(|each| !each.is_empty()).map(|each| parsed("probe port", each)).collect()
+    list.split(',').map(str::trim).filter(|each| !each.is_empty()).map(|each| parsed("port", each)).collect()
 }
 
 fn parsed<N: std::str::FromStr<Err: fmt::Display>>(name: &str, value: &str) -> Result<N, String> {

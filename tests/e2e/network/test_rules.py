@@ -39,11 +39,21 @@ table inet lawflow {
 		elements = { 8080, 9000 }
 	}
 
+	set udp_ports {
+		type inet_service
+		flags constant
+		elements = { 53 }
+	}
+
 	chain outbound {
 		type nat hook output priority -100; policy accept;
 		meta skuid 64536 accept comment "the sidecar's own connections leave"
 		oif "lo" accept comment "what stays in the pod"
 		meta l4proto tcp redirect to :15001 comment "all other TCP goes to the sidecar"
+		udp dport @udp_ports accept comment "names, and UDP that the pod declares"
+		meta l4proto icmp accept comment "errors and echoes"
+		meta l4proto ipv6-icmp accept comment "errors and echoes"
+		reject comment "ways around the sidecar"
 	}
 
 	chain inbound {
@@ -143,11 +153,23 @@ def test_the_node_reaches_ports_of_probes_and_no_others(guarded: PodNetwork, fam
 
 
 @families
-def test_datagrams_pass_as_before(guarded: PodNetwork, family: str) -> None:
-    with listening(guarded, guarded.node, 0, NODE[family], 5353, kind="udp"):
-        assert calls(guarded, guarded.pod, APP_USER, NODE[family], 5353, kind="udp") == "met 5353"
+def test_what_an_app_sends_by_udp_is_refused_and_what_it_answers_is_not(guarded: PodNetwork, family: str) -> None:
+    with listening(guarded, guarded.node, 0, NODE[family], 443, kind="udp"):
+        assert calls(guarded, guarded.pod, APP_USER, NODE[family], 443, kind="udp") == "refused"
+        assert calls(guarded, guarded.pod, SIDECAR_USER, NODE[family], 443, kind="udp") == "met 443"
     with listening(guarded, guarded.pod, APP_USER, ANY[family], 5353, kind="udp"):
         assert calls(guarded, guarded.node, 0, POD[family], 5353, kind="udp") == "met 5353"
+        assert calls(guarded, guarded.pod, APP_USER, LOOPBACK[family], 5353, kind="udp") == "met 5353"
+
+
+@families
+def test_names_and_declared_ports_are_reached_by_udp(network: PodNetwork, family: str) -> None:
+    assert network.call("ADD", {**REDIRECT, "lawflow.dev/udp-ports": "123, 8125"}).code == 0
+    for port, expected in ((53, "met 53"), (8125, "met 8125"), (8126, "refused")):
+        with listening(network, network.node, 0, NODE[family], port, kind="udp"):
+            assert calls(network, network.pod, APP_USER, NODE[family], port, kind="udp") == expected
+    assert network.apply("--udp-ports=8126").code == 0
+    assert "elements = { 53, 8126 }" in network.rules()
 
 
 def test_the_check_sees_rules_and_their_absence(network: PodNetwork) -> None:
@@ -210,8 +232,9 @@ def test_a_pod_that_ends_leaves_nothing_and_may_be_gone_already(network: PodNetw
 def test_a_pod_whose_rules_cannot_be_put_does_not_start(network: PodNetwork) -> None:
     failed = network.call("ADD", REDIRECT, namespace="/run/netns/of-nobody")
     assert (failed.code, "of-nobody" in failed.out) == (1, True)
-    failed = network.call("ADD", {**REDIRECT, "lawflow.dev/probe-ports": "http"})
-    assert (failed.code, "http" in failed.out) == (1, True)
+    for annotation in ("lawflow.dev/probe-ports", "lawflow.dev/udp-ports"):
+        failed = network.call("ADD", {**REDIRECT, annotation: "http"})
+        assert (failed.code, "http" in failed.out, annotation in failed.out) == (1, True, True)
     assert network.rules() == ""
 
 

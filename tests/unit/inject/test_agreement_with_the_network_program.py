@@ -34,6 +34,7 @@ def test_its_defaults_are_the_sidecars_user_and_ports() -> None:
 
 def test_it_reads_the_annotations_that_injection_writes() -> None:
     constants = dict(re.findall(r'pub const (\w+): &str = "(.*?)";', SETTINGS.read_text(encoding="utf-8")))
-    assert (constants["INTERCEPTION"], constants["PROBE_PORTS"]) == (labels.INTERCEPTION, labels.PROBE_PORTS)
+    read = [constants[name] for name in ("INTERCEPTION", "PROBE_PORTS", "UDP_PORTS")]
+    assert read == [labels.INTERCEPTION, labels.PROBE_PORTS, labels.UDP_PORTS]
     assert constants["REDIRECT"] == "redirect"
     assert constants["PLUGIN"] == NETWORK_CONTAINER == Path(NETWORK_COMMAND[0]).name

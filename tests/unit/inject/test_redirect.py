@@ -117,6 +117,14 @@ def test_the_annotation_says_what_the_pod_has_and_not_what_its_author_wrote() ->
     assert "lawflow.dev/probe-ports" not in result_of(before).pod["metadata"]["annotations"]
 
 
+def test_ports_that_udp_may_go_to_are_the_authors_to_name() -> None:
+    before = pod()
+    before["metadata"]["annotations"] = {"lawflow.dev/udp-ports": "123, 8125"}
+    assert result_of(before).pod["metadata"]["annotations"]["lawflow.dev/udp-ports"] == "123, 8125"
+    before["metadata"]["annotations"] = {"lawflow.dev/udp-ports": "statsd,0"}
+    assert codes(before) == ["udp-port-unreadable", "udp-port-unreadable"]
+
+
 @pytest.mark.parametrize("port", [OUTBOUND_PORT, PEER_PORT, HEALTH_PORT])
 def test_a_port_of_the_sidecar_is_refused(port: int) -> None:
     assert codes(pod(containers=[with_user(ports=[{"containerPort": port}])])) == ["port-reserved"]

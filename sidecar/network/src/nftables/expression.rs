@@ -66,6 +66,7 @@ pub fn set_number(set: Known) -> u32 {
         Known::NodeIpv4 => 1,
         Known::NodeIpv6 => 2,
         Known::ProbePort => 3,
+        Known::UdpPort => 4,
     }
 }
 

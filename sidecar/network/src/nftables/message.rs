@@ -129,7 +129,7 @@ fn set(set: &Set) -> Vec<(u16, u16, Attributes)> {
     let (kind, length) = match set.known {
         Known::NodeIpv4 => (7, 4),
         Known::NodeIpv6 => (8, 16),
-        Known::ProbePort => (13, 2),
+        Known::ProbePort | Known::UdpPort => (13, 2),
     };
     let described = name().number(3, NEVER_CHANGES).number(4, kind).number(5, length);
     let described = described.number(10, expression::set_number(set.known));

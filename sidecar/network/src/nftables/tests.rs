@@ -2,7 +2,7 @@
 
 use super::message::{list_rules, remove, replace, rule, rule_in};
 use super::{address_in, comes_from_afar};
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, Pod, plan};
 use crate::settings::Settings;
 
 /// Taken from `nft --debug=mnl add rule inet lawflow …`: the attributes of each message, after the line that made it.
@@ -11,8 +11,8 @@ const GOLDEN: &str = include_str!("golden.txt");
 const NFTABLES: u16 = 10 << 8;
 
 fn planned() -> Plan {
-    let node = ["10.0.0.1", "fd00::1"].map(|each| each.parse().unwrap());
-    plan(&Settings::default(), &node.into(), &[8080].into())
+    let node = ["10.0.0.1", "fd00::1"].map(|each| each.parse().unwrap()).into();
+    plan(&Settings::default(), &Pod { node, probe_ports: [8080].into(), ..Pod::default() })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -49,8 +49,8 @@ fn each_rule_is_what_nft_sends_for_it() {
 fn a_batch_removes_the_table_before_it_makes_it_and_is_one_whole() {
     let batch = replace(&planned());
     let kinds: Vec<u16> = messages(&batch.bytes).iter().map(|(kind, _)| *kind).collect();
-    // New table, delete table, new table; three sets with their elements; two chains; the rules.
-    let table = [0, 2, 0, 9, 12, 9, 12, 9, 12, 3, 3].map(|kind| NFTABLES | kind);
+    // New table, delete table, new table; four sets with their elements; two chains; the rules.
+    let table = [0, 2, 0, 9, 12, 9, 12, 9, 12, 9, 12, 3, 3].map(|kind| NFTABLES | kind);
     assert_eq!(kinds[0], 0x10);
     assert_eq!(kinds[1..=table.len()], table);
     assert!(kinds[table.len() + 1..kinds.len() - 1].iter().all(|kind| *kind == NFTABLES | 0x6));
@@ -62,10 +62,10 @@ fn a_batch_removes_the_table_before_it_makes_it_and_is_one_whole() {
 #[test]
 fn thousands_of_addresses_are_told_in_messages_that_fit() {
     let node = (0..3000_u32).map(|number| std::net::Ipv4Addr::from(0x0a00_0000 + number).into()).collect();
-    let batch = replace(&plan(&Settings::default(), &node, &[8080].into()));
+    let batch = replace(&plan(&Settings::default(), &Pod { node, probe_ports: [8080].into(), ..Pod::default() }));
     let longest = messages(&batch.bytes).iter().map(|(_, payload)| payload.len()).max().unwrap();
     assert!(longest < usize::from(u16::MAX), "{longest}");
-    assert_eq!(messages(&batch.bytes).iter().filter(|(kind, _)| *kind == NFTABLES | 0xc).count(), 3 + 1);
+    assert_eq!(messages(&batch.bytes).iter().filter(|(kind, _)| *kind == NFTABLES | 0xc).count(), 3 + 2);
 }
 
 #[test]
