@@ -108,13 +108,7 @@ class DrillShop:
 
         ``moment`` is of ``time.time``, ``driver`` the Deployment that calls.
         """
-        now = time.time()
-
-        def after() -> list[Object] | None:
-            records = [record for record in self._records(driver) if record["at"] > now]
-            return records if _flowing(records) else None
-
-        last = eventually(after, "calls of every kind that get through", SECONDS)[-1]
+        last = self.passing(driver)
         before: Object = {}
         for record in self._records(driver):
             if record["at"] <= moment:
@@ -128,6 +122,16 @@ class DrillShop:
                 if outcome != "ok" and count > before.get(kind, {}).get(outcome, 0)
             })
         }  # fmt: skip
+
+    def passing(self, driver: str = "orders") -> Object:
+        """Returns once calls of every kind have got through from now on, with the last record of them."""
+        now = time.time()
+
+        def after() -> list[Object] | None:
+            records = [record for record in self._records(driver) if record["at"] > now]
+            return records if _flowing(records) else None
+
+        return eventually(after, "calls of every kind that get through", SECONDS)[-1]
 
     def pods(self, name: str = "") -> list[Object]:
         """The pods of a Deployment, or of all."""
