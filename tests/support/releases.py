@@ -13,6 +13,7 @@ from tests.support.chart import ROOT
 from tests.support.node import images
 from tests.support.node.cluster import NodeCluster
 
+from lawflow.mesh.policy import SCHEMA
 from lawflow.mesh.releases import template_name
 
 _TREE = ("operator", "charts", "crds", "pyproject.toml", "README.md", "LICENSE")
@@ -47,10 +48,11 @@ class Release:
         archive.unlink()
 
 
-def release(version: str, folder: Path, *, before: Sequence[Release] = (), other_bootstrap: bool = False) -> Release:
+def release(version: str, folder: Path, *, before: Sequence[Release] = (), of_old: bool = False) -> Release:
     """A release of this tree; it counts the sidecars of the releases before it, newest first.
 
-    With another bootstrap: one that asks its xDS server more often whether it lives.
+    One of old writes and reads policies of the schema before, and its sidecars ask their xDS server more often whether
+    it lives.
     """
     made = Release(version, folder / version)
     for part in _TREE:
@@ -65,7 +67,8 @@ def release(version: str, folder: Path, *, before: Sequence[Release] = (), other
         _change(made.tree / path, pattern, rf"\g<1>{quote}{version}{quote}")
     listed = ", ".join(f"lawflow/sidecar:{each}" for each in (version, *(earlier.version for earlier in before)))
     _change(made.chart / "values.yaml", r"(?m)^(  images: )\[.+\]$", rf"\g<1>[{listed}]")
-    if other_bootstrap:
+    if of_old:
+        _change(made.tree / _PACKAGE / "mesh" / "policy.py", r"(?m)^(SCHEMA = )\d+$", rf"\g<1>{SCHEMA - 1}")
         _change(made.tree / _PACKAGE / "mesh" / "bootstrap.py", r'("interval": )"30s"', r'\g<1>"20s"')
     for kept in (made.tree / _BOOTSTRAPS).iterdir():
         kept.unlink()

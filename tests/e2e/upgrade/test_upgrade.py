@@ -63,7 +63,7 @@ class Upgraded:
 @pytest.fixture(scope="module")
 def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
     folder = tmp_path_factory.mktemp("releases")
-    old = release(OLD, folder, other_bootstrap=True)
+    old = release(OLD, folder, of_old=True)
     new = release(NEW, folder, before=[old])
     cluster = open_node(lambda text: print(text, file=sys.stderr))
     try:
@@ -111,7 +111,7 @@ def test_an_upgrade_and_its_rollback_disturb_nobody(upgraded: Upgraded) -> None:
     eventually(
         lambda: (
             upgraded.sidecars()
-            == {"orders": [f"{OLD}/{SCHEMA}"], "billing": [f"{OLD}/{SCHEMA}"], "fresh": [f"{NEW}/{SCHEMA}"]}
+            == {"orders": [f"{OLD}/{SCHEMA - 1}"], "billing": [f"{OLD}/{SCHEMA - 1}"], "fresh": [f"{NEW}/{SCHEMA}"]}
         ),
         "both versions in the flow's status",
         SECONDS,
