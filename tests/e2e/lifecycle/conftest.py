@@ -1,5 +1,7 @@
 """A market in the shared installation, for tests that disturb its pods and nothing else."""
 
+from collections.abc import Iterator
+
 import pytest
 from tests.e2e.lifecycle.market import Market, account, charging, flow, place, server, service, workload
 from tests.support.node.cluster import NodeCluster
@@ -7,8 +9,8 @@ from tests.support.node.cluster import NodeCluster
 NAMESPACE = "market"
 
 
-@pytest.fixture(scope="session")
-def market(installed: NodeCluster) -> Market:
+@pytest.fixture(scope="package")
+def market(installed: NodeCluster) -> Iterator[Market]:
     """Two pods of ``server`` that ``client`` keeps calling, and one of ``neighbour`` that ``passer`` does."""
     found = Market(installed, NAMESPACE)
     pairs = {"client": "server", "passer": "neighbour"}
@@ -21,4 +23,6 @@ def market(installed: NodeCluster) -> Market:
     found.apply(*(workload(NAMESPACE, client, "load", *charging(NAMESPACE, name)) for client, name in pairs.items()))
     found.rolled_out(*(f"deployment/{client}" for client in pairs))
     found.ready(*(f"{source}-to-{target}" for source, target in pairs.items()))
-    return found
+    yield found
+    # Its load would slow down every test that comes after.
+    found.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
