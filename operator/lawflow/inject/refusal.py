@@ -74,9 +74,9 @@ def _unknown_mode(mode: str) -> Iterator[Refusal]:
 
 
 def _unreadable_ports(pod: Object) -> Iterator[Refusal]:
-    listed = ((pod.get("metadata") or {}).get("annotations") or {}).get(labels.UDP_PORTS, "")
-    for port in map(str.strip, listed.split(",")):
-        if port and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+    listed = ((pod.get("metadata") or {}).get("annotations") or {}).get(labels.UDP_PORTS)
+    for port in labels.names(listed):
+        if labels.port(port) is None:
             yield Refusal(
                 "udp-port-unreadable",
                 f".metadata.annotations['{labels.UDP_PORTS}']",

@@ -43,3 +43,10 @@ service account, so there is no identity that claiming to be one would win."""
 def names(annotation: str | None) -> tuple[str, ...]:
     """The names in a comma-separated annotation, in order, without blanks and repetitions."""
     return tuple(dict.fromkeys(part.strip() for part in (annotation or "").split(",") if part.strip()))
+
+
+def port(text: str) -> int | None:
+    """The number of a port in an annotation; ``None`` where the text is none."""
+    # Numbers of thousands of digits are no ports, and an error to int().
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len("65535")
+    return int(text) if is_number and 0 < int(text) < 65536 else None

@@ -33,12 +33,12 @@ class Workload:
         text = (self.template.metadata.get("annotations") or {}).get(labels.LOCAL_PORT)
         if text is None:
             return None
-        if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65536:
+        if (port := labels.port(text)) is None:
             raise TopologyError(
                 f"{self}: {self.template.path}.metadata.annotations[{labels.LOCAL_PORT}]: {text!r} is no port; "
                 "name the port of 127.0.0.1 where the app listens, such as 8080"
             )
-        return int(text)
+        return port
 
     def __str__(self) -> str:
         return f"{self.kind} {self.identity.namespace}/{self.name}"
