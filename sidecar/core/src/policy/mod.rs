@@ -89,7 +89,7 @@ pub struct Admitted {
     /// Its operation.
     pub operation: Arc<Operation>,
     /// What the request is for.
-    pub purpose: Box<str>,
+    pub purpose: Arc<str>,
     /// The data subject, where the path names it.
     pub subject: Option<String>,
 }
@@ -148,7 +148,7 @@ impl Policy {
         }
         let source = if self.is_source() { &*self.enforced_by } else { head.peer.unwrap_or_default() };
         let path = head.path.split('?').next().unwrap_or_default();
-        let mut candidates: Vec<(&Arc<Flow>, &Arc<Operation>)> = Vec::new();
+        let mut candidates: Vec<Candidate<'_>> = Vec::new();
         let mut best = 0;
         for flow in &self.flows {
             if !flow.is_open(now) || *flow.source != *source || head.flow.is_some_and(|name| *flow.name != *name) {
@@ -168,11 +168,11 @@ impl Policy {
         if candidates.is_empty() {
             return Err(self.undeclared(source, head.method, now));
         }
-        let (flow, operation, purpose) = chosen(&candidates, head.purpose)?;
+        let ((flow, operation), purpose) = chosen(&candidates, head.purpose)?;
         Ok(Admitted {
             flow: Arc::clone(flow),
             operation: Arc::clone(operation),
-            purpose: purpose.into(),
+            purpose,
             subject: operation.subject_in_path(path).map(str::to_owned),
         })
     }
@@ -229,26 +229,22 @@ impl Policy {
 /// Methods that a `DataFlow` can declare. Others are not repeated in answers: they may be any text.
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-type Choice<'c> = (&'c Arc<Flow>, &'c Arc<Operation>, &'c str);
+type Candidate<'c> = (&'c Arc<Flow>, &'c Arc<Operation>);
 
 /// Which of the operations that a request may be it is, and for what. An operation without purposes, which is one of a
 /// flow that is not personal, is for "".
-fn chosen<'c>(candidates: &[(&'c Arc<Flow>, &'c Arc<Operation>)], said: Option<&str>) -> Result<Choice<'c>, Problem> {
-    let mut choices: Vec<Choice<'c>> = Vec::new();
-    for (flow, operation) in candidates {
-        if operation.purposes.is_empty() {
-            choices.push((flow, operation, ""));
-        }
-        choices.extend(operation.purposes.iter().map(|purpose| (*flow, *operation, &**purpose)));
-    }
+fn chosen<'c>(candidates: &[Candidate<'c>], said: Option<&str>) -> Result<(Candidate<'c>, Arc<str>), Problem> {
+    let choices = || {
+        candidates.iter().flat_map(|&candidate| candidate.1.purposes.iter().map(move |purpose| (candidate, purpose)))
+    };
     let declared = || {
-        let mut names: Vec<&str> = choices.iter().map(|(_, _, purpose)| *purpose).collect();
+        let mut names: Vec<&str> = choices().map(|(_, purpose)| &**purpose).collect();
         names.sort_unstable();
         names.dedup();
         names.join(", ")
     };
-    let named = choices.iter().find(|(_, _, purpose)| said.is_none_or(|said| *purpose == said || purpose.is_empty()));
-    let Some(first) = named else {
+    let named = choices().find(|(_, purpose)| said.is_none_or(|said| ***purpose == *said || purpose.is_empty()));
+    let Some((candidate, purpose)) = named else {
         return Err(Problem::denied(
             "undeclared-purpose",
             "No open data flow declares this operation for that purpose",
@@ -257,7 +253,7 @@ fn chosen<'c>(candidates: &[(&'c Arc<Flow>, &'c Arc<Operation>)], said: Option<&
         ));
     };
     // Of flows that tie, which is a finding, the first by name counts.
-    if said.is_none() && choices.iter().any(|(_, _, purpose)| *purpose != first.2) {
+    if said.is_none() && choices().any(|(_, other)| other != purpose) {
         return Err(Problem::denied(
             "purpose-required",
             "The operation serves several purposes, and the request names none",
@@ -265,7 +261,7 @@ fn chosen<'c>(candidates: &[(&'c Arc<Flow>, &'c Arc<Operation>)], said: Option<&
             None,
         ));
     }
-    Ok(*first)
+    Ok((candidate, Arc::clone(purpose)))
 }
 
 impl Flow {

@@ -43,7 +43,8 @@ pub struct Operation {
     pub name: Box<str>,
     methods: Vec<Box<str>>,
     template: Template,
-    pub(super) purposes: Vec<Box<str>>,
+    /// One at least: an operation of a flow that is not personal, which has none, is for "".
+    pub(super) purposes: Vec<Arc<str>>,
     /// Where requests name the data subject.
     pub subject: SubjectPlace,
     /// Whether bodies are filtered while they pass, and not held until they end.
@@ -71,11 +72,15 @@ impl Operation {
             ));
         }
         let response = written.response.map(|written| payload(written, None, None)).transpose()?;
+        let mut purposes: Vec<Arc<str>> = written.purposes.into_iter().map(Into::into).collect();
+        if purposes.is_empty() {
+            purposes.push("".into());
+        }
         Ok(Self {
             name: written.name.into(),
             methods: written.methods.into_iter().map(Into::into).collect(),
             template: Template::new(&written.path),
-            purposes: written.purposes.into_iter().map(Into::into).collect(),
+            purposes,
             subject,
             stream: written.stream,
             request,

@@ -33,7 +33,7 @@ impl Stream<'_> {
         if !filled {
             return Vec::new();
         }
-        found.iter().map(|header| (self.bytes(header.name), self.bytes(header.value))).collect()
+        found.into_iter().map(|header| (self.bytes(header.name), self.bytes(header.value))).collect()
     }
 
     /// Sets a header to one value.
@@ -83,7 +83,7 @@ impl Stream<'_> {
         // SAFETY: there is room for as many pieces as Envoy has just said there are.
         let filled =
             unsafe { raw::envoy_dynamic_module_callback_http_get_body_chunks(self.filter, kind, found.as_mut_ptr()) };
-        if filled { found.iter().map(|chunk| self.bytes(*chunk)).collect() } else { Vec::new() }
+        if filled { found.into_iter().map(|chunk| self.bytes(chunk)).collect() } else { Vec::new() }
     }
 
     /// Puts other bytes in the place of the first `length` of a body. Returns whether there was such a body.
