@@ -34,6 +34,7 @@ from lawflow.model.sidecar import PEER_PORT
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 NAMESPACE = "market"
+CONTROLLER = "lawflow-controller"
 CERTIFICATE_SECONDS = 40
 ROTATIONS = 3
 FLOW = "client-to-server"
@@ -130,16 +131,28 @@ def gone(own: Own) -> bool:
 def test_traffic_flows_with_certificates_from_secrets(own: Own) -> None:
     install(own.cluster, "--set=sidecar.delivery=secret")
     own.installed = labelled(own.cluster)
-    lifetime = f"LAWFLOW_CREDENTIAL_SECONDS={CERTIFICATE_SECONDS}"
-    own.cluster.kubectl("set", "env", "deployment/lawflow-controller", lifetime, f"--namespace={chart.NAMESPACE}")
-    system = Market(own.cluster, chart.NAMESPACE)
-    system.rolled_out("deployment/lawflow-controller")
     open_market(own)
     secrets = {each["metadata"]["name"] for each in own.market.get("secrets")["items"]}
     assert secrets == {"lawflow-client", "lawflow-server"}
     assert own.cluster.get("podcertificaterequests", "--all-namespaces")["items"] == []
     with own.market.undisturbed("client"):
         own.market.more_requests("client")
+
+
+def test_with_certificates_from_secrets_new_pods_start_while_the_controller_is_away(own: Own) -> None:
+    system = Market(own.cluster, chart.NAMESPACE)
+    replicas = system.get(f"deployment/{CONTROLLER}")["spec"]["replicas"]
+    system.kubectl("scale", f"deployment/{CONTROLLER}", "--replicas=0")
+    system.kubectl("wait", "--for=delete", "pod", "--selector=app.kubernetes.io/component=controller", "--timeout=60s")
+    with own.market.undisturbed("client"):
+        old = own.market.pods("server")
+        own.market.kubectl("rollout", "restart", "deployment/server")
+        own.market.rolled_out("deployment/server")
+        assert not {pod["metadata"]["name"] for pod in old} & {
+            pod["metadata"]["name"] for pod in own.market.pods("server")
+        }
+    system.kubectl("scale", f"deployment/{CONTROLLER}", f"--replicas={replicas}")
+    system.rolled_out(f"deployment/{CONTROLLER}")
 
 
 def test_certificates_from_secrets_rotate_under_load_without_a_failed_request(own: Own) -> None:
@@ -149,6 +162,11 @@ def test_certificates_from_secrets_rotate_under_load_without_a_failed_request(ow
         ticks.append(None)
 
     ticks: list[None] = []
+    lifetime = f"LAWFLOW_CREDENTIAL_SECONDS={CERTIFICATE_SECONDS}"
+    own.cluster.kubectl("set", "env", f"deployment/{CONTROLLER}", lifetime, f"--namespace={chart.NAMESPACE}")
+    Market(own.cluster, chart.NAMESPACE).rolled_out(f"deployment/{CONTROLLER}")
+    # Those there are would be due in half an hour.
+    own.market.kubectl("delete", "secret", "lawflow-client", "lawflow-server")
     with own.market.undisturbed("client"):
         wait_for(own, 1 + ROTATIONS, hurry)
 
