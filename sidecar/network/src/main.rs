@@ -13,13 +13,12 @@ mod node;
 mod plan;
 mod settings;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use plan::Pod;
 use settings::Settings;
 
 const USAGE: &str = "\
@@ -97,11 +96,9 @@ fn command(arguments: &Arguments) -> ExitCode {
 
 fn apply(arguments: &Arguments) -> Result<(), String> {
     let table = |name| fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
-    let mut node = gateways::gateways(&table("route"), &table("ipv6_route"));
-    node.extend(&arguments.node_addresses);
-    let probe_ports = arguments.probe_ports.clone();
-    let udp_ports = arguments.udp_ports.clone();
-    let plan = plan::plan(&arguments.settings, &plan::Pod { node, probe_ports, udp_ports });
+    let mut pod = arguments.pod.clone();
+    pod.node.extend(gateways::gateways(&table("route"), &table("ipv6_route")));
+    let plan = plan::plan(&arguments.settings, &pod);
     nftables::apply(&plan).map_err(|error| {
         format!(
             "the kernel refused the rules: {error}. The container needs the capability NET_ADMIN, the kernel nf_tables"
@@ -113,9 +110,7 @@ fn apply(arguments: &Arguments) -> Result<(), String> {
 struct Arguments {
     command: String,
     settings: Settings,
-    node_addresses: BTreeSet<IpAddr>,
-    probe_ports: BTreeSet<u16>,
-    udp_ports: BTreeSet<u16>,
+    pod: Pod,
     programs: Option<PathBuf>,
     configurations: Option<PathBuf>,
     remove: bool,
@@ -161,13 +156,13 @@ impl Arguments {
             "node-address" => {
                 for address in value.split(',').map(str::trim).filter(|each| !each.is_empty()) {
                     let parsed = address.parse().map_err(|error| format!("node-address {address:?}: {error}"))?;
-                    self.node_addresses.insert(parsed);
+                    self.pod.node.insert(parsed);
                 }
             }
             "cni-bin-dir" => self.programs = Some(value.into()),
             "cni-conf-dir" => self.configurations = Some(value.into()),
-            "probe-ports" => self.probe_ports.extend(settings::ports(value)?),
-            "udp-ports" => self.udp_ports.extend(settings::ports(value)?),
+            "probe-ports" => self.pod.probe_ports.extend(settings::ports(value)?),
+            "udp-ports" => self.pod.udp_ports.extend(settings::ports(value)?),
             _ if self.settings.take(name, value)? => {}
             _ => return Err(format!("there is no option --{name}")),
         }
