@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from tests.support.ports import ReservedPort
 from tests.support.sidecars import Mesh, flow, mesh
 from tests.support.waiting import seen
+
+from lawflow.mesh.route import PEER_PROBLEM
 
 pytestmark = pytest.mark.envoy
 
@@ -43,7 +47,7 @@ Order: Any = message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{PACK
 Receipt: Any = message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{PACKAGE}.Receipt"))
 
 
-def declared() -> dict[str, Any]:
+def declared(**more: Any) -> dict[str, Any]:
     found = flow("orders", "billing", "/unused")
     found["spec"]["descriptorSets"] = [
         {"name": "shop", "data": base64.b64encode(SET.SerializeToString()).decode()},
@@ -53,7 +57,7 @@ def declared() -> dict[str, Any]:
         fields = [{"pointer": pointer, "category": "none"} for pointer in pointers]
         return {"message": {"descriptorSet": "shop", "name": f"{PACKAGE}.{message}"}, "fields": fields}
 
-    parts = {"request": payload("Order", "/number", "/customer/id"), "response": payload("Receipt", "/number")}
+    parts = {"request": payload("Order", "/number", "/customer/id"), "response": payload("Receipt", "/number")} | more
     found["spec"]["operations"] = [
         {"name": "place", "methods": ["POST"], "path": METHOD, **parts},
         {"name": "talk", "methods": ["POST"], "path": TALK, **parts},
@@ -67,6 +71,8 @@ class Handler(grpc.GenericRpcHandler):  # type: ignore[misc] # untyped
     def __init__(self) -> None:
         self.orders: list[Any] = []
         self.metadata: list[dict[str, str]] = []
+        self.refusal = ""
+        """The message with which calls are refused, if they are."""
 
     def service(self, details: Any) -> Any:
         serialization = {"request_deserializer": Order.FromString, "response_serializer": Receipt.SerializeToString}
@@ -77,6 +83,8 @@ class Handler(grpc.GenericRpcHandler):  # type: ignore[misc] # untyped
     async def _place(self, order: Any, context: Any) -> Any:
         self.orders.append(order)
         self.metadata.append(dict(context.invocation_metadata()))
+        if self.refusal:
+            await context.abort(grpc.StatusCode.ABORTED, self.refusal, ((PEER_PROBLEM, "1"),))
         return Receipt(number=order.number, note="for Jane Doe", customer={"email": "jane@example.org"})
 
     async def _talk(self, orders: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
@@ -85,14 +93,14 @@ class Handler(grpc.GenericRpcHandler):  # type: ignore[misc] # untyped
 
 
 @contextlib.asynccontextmanager
-async def called(directory: Path) -> AsyncIterator[tuple[grpc.aio.Channel, Handler, Mesh]]:
+async def called(directory: Path, **more: Any) -> AsyncIterator[tuple[grpc.aio.Channel, Handler, Mesh]]:
     """A channel of the app of orders to billing, once calls get through."""
     handler, server = Handler(), grpc.aio.server()
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with mesh(directory) as net:
-        net.put(declared())
+        net.put(declared(**more))
         net.local_port("billing", port)
         for sidecar in (await net.sidecar("orders"), await net.sidecar("billing")):
             await sidecar.ready.wait()
@@ -146,6 +154,37 @@ async def test_an_undeclared_method_is_refused_with_a_status_of_grpc(tmp_path: P
             await channel.unary_unary("/shop.v1.Orders/Cancel", request_serializer=Order.SerializeToString)(FULL)
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
         assert handler.orders == []
+
+
+async def test_the_refusal_of_the_peers_sidecar_reaches_the_app_as_it_was_written(tmp_path: Path) -> None:
+    async with called(tmp_path, verify="full") as (channel, _, net):
+        nobody = ReservedPort()
+        net.local_port("billing", nobody.number)
+
+        async def refusal() -> grpc.aio.AioRpcError | None:
+            try:
+                await place(channel)(FULL)
+            except grpc.aio.AioRpcError as refused:
+                return refused
+            return None
+
+        refused = await seen(refusal, "a call that fails")
+        nobody.release()
+        assert refused.code() is grpc.StatusCode.UNAVAILABLE
+        document = json.loads(refused.details() or "")
+        assert document["enforcedBy"].endswith("/sa/billing")
+        assert document["title"] == "The sidecar could not pass the request on"
+        assert PEER_PROBLEM not in dict(refused.trailing_metadata() or ()) | dict(refused.initial_metadata() or ())
+
+
+@pytest.mark.parametrize("said", ["Jane Doe", '{"customer": "Jane Doe"}'])
+async def test_an_app_cannot_pass_its_message_off_for_a_sidecars(tmp_path: Path, said: str) -> None:
+    async with called(tmp_path, verify="full") as (channel, handler, _):
+        handler.refusal = said
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await place(channel)(FULL)
+        assert refused.value.code() is grpc.StatusCode.ABORTED
+        assert not refused.value.details()
 
 
 async def test_what_is_no_message_is_cut_off(tmp_path: Path) -> None:

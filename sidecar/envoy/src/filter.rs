@@ -120,6 +120,9 @@ impl Filter {
                 return if end { Pass::On } else { Pass::Stop };
             }
             edits.remove(PEER_PROBLEM.as_bytes());
+            if end {
+                Relay::keep_message(&head, &mut edits);
+            }
         }
         let Some(admitted) = &self.admitted else { return self.defect(stream) };
         if admitted.operation.response.is_none() {

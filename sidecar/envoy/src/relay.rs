@@ -13,6 +13,7 @@ use crate::head::{Edits, Head};
 /// More than any document of ours holds.
 const MOST_BYTES: usize = 16 << 10;
 const CONTENT_TYPE: &str = "content-type";
+const GRPC_MESSAGE: &str = "grpc-message";
 
 /// The document while it comes in.
 pub struct Relay {
@@ -28,6 +29,17 @@ impl Relay {
         let needed = |name: &[u8]| name.starts_with(b":") || name == CONTENT_TYPE.as_bytes();
         head.iter().filter(|(name, _)| !needed(name)).for_each(|(name, _)| edits.remove(name));
         Some(Self { held: Vec::new() })
+    }
+
+    /// Keeps the document in the head of a response that bears the mark and is all there is of a call of gRPC.
+    pub fn keep_message(head: &Head<'_>, edits: &mut Edits) {
+        let message = match head.first(GRPC_MESSAGE) {
+            Some((text, 1)) if text.len() <= MOST_BYTES => Problem::relayed_message(text),
+            _ => None,
+        };
+        if let Some(message) = message {
+            edits.extend(GRPC_MESSAGE.as_bytes(), &message);
+        }
     }
 
     /// A piece of the document, the last one where `end` says so. What is no document of ours does not pass.

@@ -1,5 +1,6 @@
 //! Refusals as problem documents (RFC 9457): which rule was broken and what to do, never a value.
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -8,6 +9,8 @@ use crate::{Direction, Refusal};
 const TYPE: &str = "https://lawflow.dev/problems/";
 /// The header by which a sidecar says that an answer is its own. Envoy takes it from what others answer.
 pub const PEER_PROBLEM: &str = "lawflow-problem";
+/// What is encoded in the header `grpc-message`, beside all that is not ASCII (gRPC over HTTP/2, "Responses").
+const IN_MESSAGES: &AsciiSet = &CONTROLS.add(b'%');
 /// Statuses of RFC 9110, section 15.
 const FORBIDDEN: u16 = 403;
 const CONTENT_TOO_LARGE: u16 = 413;
@@ -54,6 +57,13 @@ impl Problem {
         let is_ours = written.kind == "about:blank" || written.kind.strip_prefix(TYPE).is_some_and(is_rule);
         let is_enforced = written.enforced_by.starts_with("spiffe://");
         if is_ours && is_enforced { serde_json::to_vec(&written).ok() } else { None }
+    }
+
+    /// The same for a document in the header `grpc-message`, where it is percent-encoded.
+    #[must_use]
+    pub fn relayed_message(text: &[u8]) -> Option<String> {
+        let document: Vec<u8> = percent_decode(text).collect();
+        Self::relayed(&document).map(|document| percent_encode(&document, IN_MESSAGES).to_string())
     }
 
     /// The bytes of the document; `enforced_by` is the SPIFFE id of the workload whose sidecar refuses.
@@ -169,6 +179,16 @@ mod tests {
             assert!(relayed(&other).is_none(), "{other}");
         }
         assert!(Problem::relayed(b"{").is_none());
+    }
+
+    #[test]
+    fn in_a_message_of_grpc_a_document_is_relayed_and_nothing_else() {
+        let message =
+            r#"{"type":"about:blank","title":"%C3%BC 100%25","status":503,"detail":"d","enforcedBy":"spiffe://x"}"#;
+        assert_eq!(Problem::relayed_message(message.as_bytes()).as_deref(), Some(message));
+        for other in ["Jane Doe", "%", "%4x", "{}", &message.replace("about:blank", "Jane")] {
+            assert_eq!(Problem::relayed_message(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]
