@@ -62,6 +62,12 @@ const HEADERS: &[(&str, &[u8])] = &[
     ("x-é", b"\xc3\xa9"),
 ];
 
+/// What the peer's sidecar says of a call of gRPC that it refuses.
+const REFUSAL: &[(&str, &[u8])] = &[
+    ("lawflow-problem", b"1"),
+    ("grpc-message", br#"{"type":"about:blank","title":"100%25","status":503,"detail":"d","enforcedBy":"spiffe://x"}"#),
+];
+
 const BODIES: &[&[u8]] = &[
     br#"{"a":1,"m":"a-value-that-is-long","z":{"a":[1,2,{"b":"c"}]}}"#,
     br#"{"a":"\u00e9","a":2}"#,
@@ -132,6 +138,9 @@ fn headers(random: &mut Random, response: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
     if response {
         let status: &[u8] = [&b"200"[..], b"200", b"404", b"206", b""][random.below(5)];
         found.push((b":status".to_vec(), status.to_vec()));
+        if random.below(8) == 0 {
+            found.extend(REFUSAL.iter().map(owned));
+        }
     } else if random.below(4) > 0 {
         found.retain(|(name, _)| name != b":path" && name != b"lawflow-purpose");
         found.extend([owned(&HEADERS[random.below(2)]), owned(&HEADERS[4])]);
