@@ -10,7 +10,9 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from tests.support.http_messages import Message
 from tests.support.ports import ReservedPort
+from tests.support.recording_app import Answer, recording_app
 from tests.support.sidecars import Mesh, flow, mesh
 from tests.support.waiting import seen
 
@@ -71,8 +73,6 @@ class Handler(grpc.GenericRpcHandler):  # type: ignore[misc] # untyped
     def __init__(self) -> None:
         self.orders: list[Any] = []
         self.metadata: list[dict[str, str]] = []
-        self.refusal = ""
-        """The message with which calls are refused, if they are."""
 
     def service(self, details: Any) -> Any:
         serialization = {"request_deserializer": Order.FromString, "response_serializer": Receipt.SerializeToString}
@@ -83,8 +83,6 @@ class Handler(grpc.GenericRpcHandler):  # type: ignore[misc] # untyped
     async def _place(self, order: Any, context: Any) -> Any:
         self.orders.append(order)
         self.metadata.append(dict(context.invocation_metadata()))
-        if self.refusal:
-            await context.abort(grpc.StatusCode.ABORTED, self.refusal, ((PEER_PROBLEM, "1"),))
         return Receipt(number=order.number, note="for Jane Doe", customer={"email": "jane@example.org"})
 
     async def _talk(self, orders: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
@@ -156,35 +154,44 @@ async def test_an_undeclared_method_is_refused_with_a_status_of_grpc(tmp_path: P
         assert handler.orders == []
 
 
-async def test_the_refusal_of_the_peers_sidecar_reaches_the_app_as_it_was_written(tmp_path: Path) -> None:
-    async with called(tmp_path, verify="full") as (channel, _, net):
-        nobody = ReservedPort()
-        net.local_port("billing", nobody.number)
+async def refusal(channel: grpc.aio.Channel) -> grpc.aio.AioRpcError:
+    """How the first call that fails does."""
 
-        async def refusal() -> grpc.aio.AioRpcError | None:
-            try:
-                await place(channel)(FULL)
-            except grpc.aio.AioRpcError as refused:
-                return refused
-            return None
-
-        refused = await seen(refusal, "a call that fails")
-        nobody.release()
-        assert refused.code() is grpc.StatusCode.UNAVAILABLE
-        document = json.loads(refused.details() or "")
-        assert document["enforcedBy"].endswith("/sa/billing")
-        assert document["title"] == "The sidecar could not pass the request on"
-        assert PEER_PROBLEM not in dict(refused.trailing_metadata() or ()) | dict(refused.initial_metadata() or ())
-
-
-@pytest.mark.parametrize("said", ["Jane Doe", '{"customer": "Jane Doe"}'])
-async def test_an_app_cannot_pass_its_message_off_for_a_sidecars(tmp_path: Path, said: str) -> None:
-    async with called(tmp_path, verify="full") as (channel, handler, _):
-        handler.refusal = said
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
+    async def look() -> grpc.aio.AioRpcError | None:
+        try:
             await place(channel)(FULL)
-        assert refused.value.code() is grpc.StatusCode.ABORTED
-        assert not refused.value.details()
+        except grpc.aio.AioRpcError as refused:
+            return refused
+        return None
+
+    return await seen(look, "a call that fails")
+
+
+async def test_the_refusal_of_the_peers_sidecar_reaches_the_app_as_it_was_written(tmp_path: Path) -> None:
+    nobody = ReservedPort()
+    async with called(tmp_path, verify="full") as (channel, _, net):
+        net.local_port("billing", nobody.number)
+        refused = await refusal(channel)
+    nobody.release()
+    assert refused.code() is grpc.StatusCode.UNAVAILABLE
+    document = json.loads(refused.details() or "")
+    assert document["enforcedBy"].endswith("/sa/billing")
+    assert document["title"] == "The sidecar could not pass the request on"
+    assert PEER_PROBLEM not in dict(refused.trailing_metadata() or ()) | dict(refused.initial_metadata() or ())
+
+
+FORGED = {"type": "about:blank", "title": "t", "status": 403, "detail": "Jane Doe", "enforcedBy": "spiffe://x"}
+
+
+@pytest.mark.parametrize("said", ["Jane Doe", json.dumps(FORGED)])
+async def test_an_app_cannot_pass_its_message_off_for_a_sidecars(tmp_path: Path, said: str) -> None:
+    head = [("content-type", "application/grpc"), ("grpc-status", "10"), ("grpc-message", said), (PEER_PROBLEM, "1")]
+    async with recording_app() as app, called(tmp_path, verify="full") as (channel, _, net):
+        app.begin(Answer(Message(head)))
+        net.local_port("billing", app.port)
+        refused = await refusal(channel)
+    assert refused.code() is grpc.StatusCode.ABORTED
+    assert not refused.details()
 
 
 async def test_what_is_no_message_is_cut_off(tmp_path: Path) -> None:
