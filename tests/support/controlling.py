@@ -11,9 +11,9 @@ from tests.support import merchant
 
 from lawflow.controller.conditions import condition
 from lawflow.controller.engine import Controller
-from lawflow.controller.queue import Queue
 from lawflow.controller.settings import Environment, Settings
 from lawflow.controller.world import World
+from lawflow.daemon.queue import Queue
 from lawflow.model.flow_index import INDEX_NAME
 from lawflow.model.kinds import DATA_CONTROLLER, DATA_FLOW, DATASET, EVENT, FLOW_INDEX
 from lawflow.store.protocol import Object, Store

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import logging
 import re
-import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
+from prometheus_client import CollectorRegistry
 
 from lawflow.cli.json_logs import log_as_json
+from lawflow.daemon.health import serve_health
+from lawflow.daemon.termination import until_terminated
 from lawflow.identity.pem import PemError, certificates_from_pem, private_key_from_pem
 from lawflow.mesh.keys import SECRET_KEY
 from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, ServicePort
@@ -23,8 +24,8 @@ from lawflow.store.protocol import Store, StoreError
 from lawflow.xds.acknowledgement import note_acknowledgements
 from lawflow.xds.credentials import Credentials, keys_in
 from lawflow.xds.external_roots import PUBLIC, ExternalRoots
-from lawflow.xds.health import health
 from lawflow.xds.interception import Interceptions
+from lawflow.xds.metrics import Sidecars
 from lawflow.xds.server import XDS_PORT, DiscoveryService, ServerCredentials, start
 from lawflow.xds.snapshots import Snapshots
 from lawflow.xds.watch import watch
@@ -111,8 +112,6 @@ def xds(
     roots = ExternalRoots(PUBLIC, *([external_roots] if external_roots else []))
 
     async def run() -> None:
-        stop = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         world = World(egress)
         placement = Placement(certificate_directory=sidecar_certificate_directory)
         snapshots = Snapshots(
@@ -125,9 +124,10 @@ def xds(
         )
         async with await KubernetesStore.connect(kubeconfig) as store, contextlib.AsyncExitStack() as stack:
             service = DiscoveryService(snapshots, trust_domain, Interceptions(store))
-            await stack.enter_async_context(health(service, lambda: snapshots.is_open, host, health_port))
-            await until(
-                stop,
+            registry = CollectorRegistry()
+            registry.register(Sidecars(service))
+            await stack.enter_async_context(serve_health(registry, lambda: snapshots.is_open, host, health_port))
+            await until_terminated(
                 watch(store, world, snapshots, namespace),
                 snapshots.renew(),
                 _serve(service, snapshots, store, f"{host}:{port}", credentials_of(certificate, key, snapshots)),
@@ -153,22 +153,6 @@ def _read(secret: Path) -> bytes:
         return secret.read_bytes()
     except OSError:
         return b""
-
-
-async def until(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
-    """Do all the work until ``stop`` is set or a part of it fails, whose error is raised."""
-    tasks = [asyncio.create_task(work) for work in works]
-    end = asyncio.create_task(stop.wait())
-    try:
-        done, _ = await asyncio.wait([*tasks, end], return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
-    finally:
-        for task in (*tasks, end):
-            task.cancel()
-        await asyncio.gather(*tasks, end, return_exceptions=True)
 
 
 async def _serve(

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from lawflow.controller import authority, certificate, egress, network_rules
 from lawflow.controller.capture import failure
-from lawflow.controller.queue import Key
 from lawflow.controller.settings import Environment
+from lawflow.daemon.queue import Key
 from lawflow.model import labels
 from lawflow.model.flow_index import MAXIMUM_FLOWS
 from lawflow.model.kinds import (

@@ -7,9 +7,9 @@ from lawflow.controller.conditions import Observation
 from lawflow.controller.credential_secret import credential_secret, holds_roots, stored_credential
 from lawflow.controller.events import announce
 from lawflow.controller.network_policy import MANAGED_BY
-from lawflow.controller.queue import Key
 from lawflow.controller.secret_readers import secret_readers
 from lawflow.controller.settings import Environment
+from lawflow.daemon.queue import Key
 from lawflow.identity.credential import Credential, issue_credential
 from lawflow.identity.expiry import expiry_notice
 from lawflow.identity.lifecycle import AuthorityState

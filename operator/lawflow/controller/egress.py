@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from lawflow.controller.queue import Key
 from lawflow.controller.settings import Environment
+from lawflow.daemon.queue import Key
 from lawflow.model import labels
 from lawflow.model.dataflow import DataFlow
 from lawflow.store.protocol import Object

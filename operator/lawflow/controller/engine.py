@@ -20,9 +20,9 @@ from lawflow.controller import (
     serving,
 )  # fmt: skip
 from lawflow.controller.affected import observe
-from lawflow.controller.queue import Key
 from lawflow.controller.settings import Environment
 from lawflow.controller.world import WATCHED
+from lawflow.daemon.queue import Key
 from lawflow.model.kinds import (
     CONSENT_POLICY,
     DATA_CONTROLLER,

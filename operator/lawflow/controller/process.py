@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lawflow.controller.engine import Controller
-from lawflow.controller.health import Health, serve
 from lawflow.controller.leader import Leader, LeadershipLostError, LeaseSettings
 from lawflow.controller.settings import Environment, Settings
 from lawflow.controller.watching import watch
 from lawflow.controller.world import World
+from lawflow.daemon.health import serve_health
 from lawflow.store.kubernetes import KubernetesStore, load_configuration
 
 LOST = 1
@@ -58,15 +58,15 @@ async def run(settings: Settings, process: ProcessSettings, clock: Callable[[], 
     configuration = await load_configuration(process.kubeconfig, process.context)
     async with KubernetesStore(configuration) as store:
         environment = Environment(store, World(), settings, clock)
-        health = Health(environment.metrics.registry)
         lease = LeaseSettings(
             settings.namespace, process.identity, duration=process.lease_duration,
             renew_deadline=process.renew_deadline, retry=process.retry,
         )  # fmt: skip
-        async with serve(health, process.host, process.port) as port:
+        # A candidate that stands by is ready, or no rollout would end.
+        async with serve_health(environment.metrics.registry, lambda: True, process.host, process.port) as port:
             _log.info("metrics and health at port %d", port)
             leader = Leader(store, lease)
-            lost = await _lead(Controller(environment), leader, health, store, stop, handle_signals)
+            lost = await _lead(Controller(environment), leader, store, stop, handle_signals)
     if lost:
         return LOST
     return INTERRUPTED if signal.SIGINT in received else os.EX_OK
@@ -75,7 +75,6 @@ async def run(settings: Settings, process: ProcessSettings, clock: Callable[[], 
 async def _lead(
     controller: Controller,
     leader: Leader,
-    health: Health,
     store: KubernetesStore,
     stop: asyncio.Event,
     handle_signals: Callable[[], None],
@@ -83,7 +82,6 @@ async def _lead(
     """Wait for leadership and work under it; returns whether it was lost."""
     stopping = asyncio.create_task(stop.wait())
     acquiring = asyncio.create_task(leader.acquire())
-    health.alive = True
     await asyncio.wait((stopping, acquiring), return_when=asyncio.FIRST_COMPLETED)
     if stop.is_set():
         acquiring.cancel()
@@ -95,7 +93,7 @@ async def _lead(
     controller.environment.metrics.leader.set(1)
     working = [
         asyncio.create_task(leader.hold()),
-        asyncio.create_task(_work(controller, health, store, stop, handle_signals)),
+        asyncio.create_task(_work(controller, store, stop, handle_signals)),
     ]
     await asyncio.wait((stopping, *working), return_when=asyncio.FIRST_COMPLETED)
     # Kopf takes a cancellation for an end like any other; only the flag keeps it from being started again.
@@ -119,13 +117,11 @@ def _told(failure: Exception) -> Exception | None:
 
 async def _work(
     controller: Controller,
-    health: Health,
     store: KubernetesStore,
     stop: asyncio.Event,
     handle_signals: Callable[[], None],
 ) -> None:
     await _resync(controller, stop)
-    health.synced = True
     async with asyncio.TaskGroup() as group:
         group.create_task(controller.run())
         group.create_task(watch(controller, store.configuration, stop, handle_signals))

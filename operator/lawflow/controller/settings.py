@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from lawflow.controller.conditions import Observation
 from lawflow.controller.metrics import Metrics
-from lawflow.controller.queue import Queue
 from lawflow.controller.references import Referrers
 from lawflow.controller.world import World
+from lawflow.daemon.queue import Queue
 from lawflow.identity.lifecycle import AuthorityState
 from lawflow.inject.settings import Delivery, InjectionSettings
 from lawflow.law.legal import LegalData, default_legal_data

@@ -13,9 +13,9 @@ from lawflow.controller import network_rules
 from lawflow.controller.affected import affected
 from lawflow.controller.capture import MISSING, SHARED, UNSEEN, explained, failure, shortfall
 from lawflow.controller.network_rules import PAUSE
-from lawflow.controller.queue import Key
 from lawflow.controller.settings import Environment, Settings
 from lawflow.controller.world import World
+from lawflow.daemon.queue import Key
 from lawflow.inject import IdentityData, Injected, inject_pod
 from lawflow.model.kinds import EVENT, NAMESPACE, POD
 from lawflow.model.sidecar import NETWORK_CONTAINER, USER_ID

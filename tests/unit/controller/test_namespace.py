@@ -10,9 +10,9 @@ from tests.support import merchant
 from tests.support.controlling import Clock, until_idle
 
 from lawflow.controller import namespace
-from lawflow.controller.queue import Key
 from lawflow.controller.settings import Environment, Settings
 from lawflow.controller.world import World
+from lawflow.daemon.queue import Key
 from lawflow.model import labels
 from lawflow.model.kinds import DATA_FLOW, DEPLOYMENT, NAMESPACE
 from lawflow.store.folder import FolderStore

@@ -17,7 +17,9 @@ _log = logging.getLogger(__name__)
 class Queue:
     """A level-triggered work queue: many changes of one object before its turn are one piece of work."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_pause: float = LONGEST_PAUSE_SECONDS) -> None:
+        """``longest_pause`` is that between two looks that fail, in seconds."""
+        self._longest_pause = longest_pause
         self._order: asyncio.Queue[Key] = asyncio.Queue()
         self._waiting: set[Key] = set()
         self._active: set[Key] = set()
@@ -64,7 +66,7 @@ class Queue:
 
     def _pause(self, key: Key, error: Exception) -> None:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        pause = min(FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 16), LONGEST_PAUSE_SECONDS)
+        pause = min(FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 16), self._longest_pause)
         pause *= random.uniform(0.5, 1.0)  # noqa: S311  (jitter, no secret)
         kind, namespace, name = key
         where = f"{namespace}/{name}" if namespace else name

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from tests.support.controlling import until
 
-from lawflow.controller.queue import Key, Queue
+from lawflow.daemon.queue import Key, Queue
 
 pytestmark = pytest.mark.unit
 
@@ -60,7 +60,7 @@ async def test_a_change_during_a_look_brings_another_afterwards_and_never_beside
 
 
 async def test_a_failed_look_is_tried_again_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lawflow.controller.queue.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("lawflow.daemon.queue.FIRST_PAUSE_SECONDS", 0.01)
     looks: Counter[Key] = Counter()
 
     async def look(key: Key) -> None:
