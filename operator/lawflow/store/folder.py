@@ -117,11 +117,18 @@ class FolderStore:
             await self._refresh()
             return await self._change(self._existing(_key(kind, namespace, name)), patch)
 
-    async def patch_status(self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
-        """Change the status by JSON merge patch; NotFoundError where the object does not exist."""
+    async def patch_status(
+        self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any], version: str = ""
+    ) -> Object:
+        """Change the status by JSON merge patch; NotFoundError where the object does not exist.
+
+        With a ``version``, ConflictError if the object changed since.
+        """
         async with self._lock:
             await self._refresh()
             key = self._existing(_key(kind, namespace, name))
+            if version and version != self._objects[key]["metadata"]["resourceVersion"]:
+                raise ConflictError(f"{_named(key)} has changed since version {version}")
             before = self._objects[key].get("status") or {}
             after = merge_patch(before, status)
             if after != before:

@@ -143,10 +143,13 @@ class KubernetesStore:
         path = kind.path(namespace, name)
         return await self._call("PATCH", kind, path, _MANAGED, patch, "application/merge-patch+json")
 
-    async def patch_status(self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
-        """JSON merge patch of the status subresource."""
+    async def patch_status(
+        self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any], version: str = ""
+    ) -> Object:
+        """JSON merge patch of the status subresource; with a ``version``, ConflictError if the object changed since."""
         path = kind.path(namespace, name, "status")
-        return await self._call("PATCH", kind, path, _MANAGED, {"status": status}, "application/merge-patch+json")
+        patch = {"status": status} | ({"metadata": {"resourceVersion": version}} if version else {})
+        return await self._call("PATCH", kind, path, _MANAGED, patch, "application/merge-patch+json")
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None) -> None:
         """Delete in the background; where it is gone, or another of that name has taken its place, nothing is done."""

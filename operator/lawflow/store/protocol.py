@@ -60,8 +60,13 @@ class Store(Protocol):
     async def patch(self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
         """Change an object by JSON merge patch (RFC 7386); NotFoundError where it does not exist."""
 
-    async def patch_status(self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
-        """Change the status subresource by JSON merge patch; NotFoundError where the object does not exist."""
+    async def patch_status(
+        self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any], version: str = ""
+    ) -> Object:
+        """Change the status subresource by JSON merge patch; NotFoundError where the object does not exist.
+
+        With a ``version``, the resourceVersion of the object as it was judged: ConflictError if it changed since.
+        """
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None) -> None:
         """Delete an object (only the one of that uid, where given); fine where it does not exist."""

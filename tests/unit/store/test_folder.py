@@ -148,6 +148,15 @@ async def test_status_of_a_missing_object_is_refused(store: FolderStore) -> None
         await store.patch_status(DATA_FLOW, "shop", "none", {})
 
 
+async def test_status_of_an_outdated_version_is_a_conflict(store: FolderStore) -> None:
+    judged = await store.get(DATA_FLOW, "shop", "orders-to-billing")
+    assert judged is not None
+    version = judged["metadata"]["resourceVersion"]
+    await store.patch_status(DATA_FLOW, "shop", "orders-to-billing", {"basis": "A6-1-b"}, version)
+    with pytest.raises(ConflictError, match="shop/orders-to-billing has changed"):
+        await store.patch_status(DATA_FLOW, "shop", "orders-to-billing", {"basis": "A6-1-f"}, version)
+
+
 async def test_status_of_an_object_that_its_file_loses_meanwhile_is_refused(
     folder: Path, store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
