@@ -20,6 +20,7 @@ from lawflow.model.kinds import CONFIG_MAP, POD, SECRET, Kind
 from lawflow.model.trust_bundle import (
     BUNDLE_KEY,
     CONFIG_MAP_NAME,
+    ISSUER_NAME,
     JWKS_KEY,
     TOKEN_KEYS_KEY,
     TOKEN_KEYS_NAME,
@@ -115,7 +116,12 @@ def _secret(namespace: str, state: AuthorityState) -> Object:
 
 
 def _data(state: AuthorityState) -> dict[str, str]:
-    return {STATE_KEY: base64.b64encode(state.to_text().encode()).decode()}
+    return _encoded({STATE_KEY: state.to_text()})
+
+
+def _encoded(texts: Mapping[str, str]) -> dict[str, str]:
+    """Texts as the data of a Secret."""
+    return {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
 
 
 def _reference(secret: Object) -> Object:
@@ -130,10 +136,11 @@ def trust_bundle_name(signer_name: str) -> str:
 
 async def _publish(environment: Environment, state: AuthorityState) -> None:
     """The roots and the keys of tokens for everybody: a ConfigMap, and a ClusterTrustBundle for pod certificate
-    volumes. What signs tokens goes to the xDS server, which cannot read the authority's own Secret."""
+    volumes. What signs tokens goes to the xDS server, and what signs pod certificates to the signer: neither can read
+    the authority's own Secret."""
     settings, bundle = environment.settings, state.bundle
     signing = json.dumps(state.token_keys.to_json())
-    await _keep(environment, SECRET, TOKEN_KEYS_NAME, {TOKEN_KEYS_KEY: base64.b64encode(signing.encode()).decode()})
+    await _keep(environment, SECRET, TOKEN_KEYS_NAME, _encoded({TOKEN_KEYS_KEY: signing}))
     jwks = json.dumps(state.token_keys.jwks())
     data = {BUNDLE_KEY: bundle.to_pem(), VERSION_KEY: bundle.version, JWKS_KEY: jwks}
     await _keep(environment, CONFIG_MAP, CONFIG_MAP_NAME, data)
@@ -149,6 +156,8 @@ async def _publish(environment: Environment, state: AuthorityState) -> None:
             await environment.store.apply(CLUSTER_TRUST_BUNDLE, wanted | {"spec": spec})
     except NotFoundError as error:
         raise StoreError(f"{error}; set delivery to secret where pod certificates are not served") from None
+    # Last, so that the root of whatever it signs is known.
+    await _keep(environment, SECRET, ISSUER_NAME, _encoded(state.issuer.to_pem()))
 
 
 async def _keep(environment: Environment, kind: Kind, name: str, data: Mapping[str, str]) -> None:

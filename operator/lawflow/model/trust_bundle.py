@@ -1,4 +1,4 @@
-"""Where the controller publishes the roots, and the xDS server and others find them: a ConfigMap beside Lawflow."""
+"""Where the controller publishes the roots, and what others issue with: a ConfigMap and Secrets beside Lawflow."""
 
 SYSTEM_NAMESPACE = "lawflow-system"
 """Default of Lawflow's own namespace."""
@@ -12,6 +12,8 @@ JWKS_KEY = "jwks.json"
 TOKEN_KEYS_NAME = "lawflow-token-keys"  # noqa: S105 - a name
 """Secret in Lawflow's own namespace with the keys that tokens are signed with, for the xDS server."""
 TOKEN_KEYS_KEY = "keys.json"  # noqa: S105 - a name
+ISSUER_NAME = "lawflow-issuer"
+"""Secret in Lawflow's own namespace with the authority that issues now, for the signer of pod certificates."""
 APP_ROOTS_NAME = "lawflow-app-roots"
 """ConfigMap in a namespace whose apps have their TLS to hosts outside ended by their sidecar: under BUNDLE_KEY, the
 roots to trust for it."""
