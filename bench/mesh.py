@@ -16,9 +16,9 @@ from pathlib import Path
 from bench.cluster import OPTIONS, SECONDS, Verdicts, create_flows
 from tests.support import merchant
 from tests.support.cluster import Cluster
-from tests.support.controller_process import ControllerProcess
 from tests.support.controlling import until
 from tests.support.ports import ReservedPort
+from tests.support.server_process import ControllerProcess
 from tests.support.waiting import eventually
 
 from lawflow.controller.serving import secret_name

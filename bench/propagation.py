@@ -16,7 +16,7 @@ from typing import Any
 from bench.cluster import OPTIONS, create_flows, followed_verdicts, memory, prepared_cluster
 from tests.support import merchant
 from tests.support.cluster import Cluster
-from tests.support.controller_process import ControllerProcess
+from tests.support.server_process import ControllerProcess
 from tests.support.waiting import eventually
 
 from lawflow.model.kinds import DATA_FLOW

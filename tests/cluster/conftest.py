@@ -1,7 +1,7 @@
 """One control plane for a run (one for each worker under xdist), and fresh namespaces and nodes on it."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,10 @@ from tests.support import kubelet
 from tests.support.cluster import Cluster
 from tests.support.control_plane import open_cluster
 from tests.support.waiting import eventually
+
+from lawflow.model.kinds import SERVICE_ACCOUNT
+from lawflow.store.kubernetes import KubernetesStore
+from lawflow.store.protocol import Store
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 
@@ -32,6 +36,21 @@ def namespace(control_plane: Cluster) -> Iterator[str]:
     control_plane.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
     # No kubelet confirms that Pods have ended, and the namespace would wait for that forever.
     control_plane.kubectl("delete", "pods", "--all", "-n", name, "--grace-period=0", "--force", "--wait=false")
+
+
+@pytest.fixture
+async def store(control_plane: Cluster) -> AsyncIterator[Store]:
+    """The store of an administrator."""
+    async with await KubernetesStore.connect(control_plane.admin.kubeconfig) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def service_account(store: Store, namespace: str) -> str:
+    """The service account ``orders``."""
+    metadata = {"namespace": namespace, "name": "orders"}
+    await store.create(SERVICE_ACCOUNT, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    return "orders"
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from tests.support import chart, flows, gate, toolchain
 from tests.support.chart import CHART, NAMESPACE, Object, helm
 from tests.support.cluster import Cluster, User
 from tests.support.control_plane import ControlPlane
-from tests.support.controller_process import ControllerProcess
 from tests.support.gate import AdmissionServer, refusal, workload
 from tests.support.ports import ReservedPort
+from tests.support.server_process import ControllerProcess
 from tests.support.waiting import eventually
 
 from lawflow.xds.world import KINDS as WATCHED_BY_XDS

@@ -14,12 +14,6 @@ from lawflow.store.protocol import ConflictError, NotFoundError, Object, Store, 
 pytestmark = pytest.mark.cluster
 
 
-@pytest.fixture
-async def store(control_plane: Cluster) -> AsyncIterator[Store]:
-    async with await KubernetesStore.connect(control_plane.admin.kubeconfig) as opened:
-        yield opened
-
-
 def config_map(namespace: str, name: str, **data: str) -> Object:
     metadata = {"namespace": namespace, "name": name}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}

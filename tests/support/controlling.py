@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -40,9 +40,16 @@ async def running(store: Store, settings: Settings, clock: Callable[[], dt.datet
     """A controller that follows the store until the block ends; it is then cut off wherever it is."""
     controller = Controller(Environment(store, World(), settings, clock))
     await controller.resync()
-    tasks = [asyncio.create_task(controller.run()), asyncio.create_task(controller.follow())]
-    try:
+    async with beside(controller.run(), controller.follow()):
         yield controller
+
+
+@asynccontextmanager
+async def beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Endless work, beside the block; it is cut off at the end, and what it failed with is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
     finally:
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""``lawflow controller`` as a process of its own, which tests signal and kill."""
+"""A process of Lawflow's with health and metrics, which tests signal and kill."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import httpx
 from tests.support.cluster import Cluster, User
@@ -14,11 +15,12 @@ from tests.support.waiting import eventually
 SECONDS_TO_END = 20.0
 
 
-class ControllerProcess:
-    """One replica. Use it as a context manager; what it logs is in ``log``."""
+class ServerProcess:
+    """One replica of ``lawflow COMMAND``. Use it as a context manager; what it logs is in ``log``."""
 
     def __init__(
         self,
+        command: str,
         cluster: Cluster,
         directory: Path,
         namespace: str,
@@ -26,18 +28,17 @@ class ControllerProcess:
         name: str = "a",
         user: User | None = None,
     ) -> None:
-        self.log = directory / f"controller-{name}.log"
-        self._address = directory / f"controller-{name}.address"
-        command = [
-            sys.executable, "-m", "lawflow", "controller",
-            f"--kubeconfig={(user or cluster.admin).kubeconfig}", f"--namespace={namespace}",
-            "--host=127.0.0.1", "--port=0", "--lease-seconds=2", "--tick-seconds=0.1", *options,
-        ]  # fmt: skip
+        self.log = directory / f"{command}-{name}.log"
+        arguments = [
+            *(sys.executable, "-m", "lawflow", command),
+            *(f"--kubeconfig={(user or cluster.admin).kubeconfig}", f"--namespace={namespace}"),
+            *("--host=127.0.0.1", "--port=0", *options),
+        ]
         self._output = self.log.open("ab")
         environment = {name: text for name, text in os.environ.items() if not name.startswith(("KUBE", "LAWFLOW"))}
-        self.process = subprocess.Popen(command, stdout=self._output, stderr=self._output, env=environment)
+        self.process = subprocess.Popen(arguments, stdout=self._output, stderr=self._output, env=environment)
 
-    def __enter__(self) -> "ControllerProcess":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -49,11 +50,6 @@ class ControllerProcess:
         if error is not None:
             print(self.log.read_text(errors="replace")[-6000:], file=sys.stderr)
 
-    def leads(self) -> bool:
-        """Whether it says that it has the Lease."""
-        assert self.process.poll() is None, f"the controller ended with {self.process.returncode}"
-        return "this replica leads" in self.log.read_text(errors="replace")
-
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Signal it and return its exit code."""
         self.process.send_signal(number)
@@ -63,6 +59,27 @@ class ControllerProcess:
         """Ask its health server."""
         found = eventually(lambda: _port(self.log), "the port is logged")
         return httpx.get(f"http://127.0.0.1:{found}{path}", trust_env=False)
+
+
+class ControllerProcess(ServerProcess):
+    """One replica of the controller, in a hurry."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        directory: Path,
+        namespace: str,
+        *options: str,
+        name: str = "a",
+        user: User | None = None,
+    ) -> None:
+        hurry = ("--lease-seconds=2", "--tick-seconds=0.1")
+        super().__init__("controller", cluster, directory, namespace, *hurry, *options, name=name, user=user)
+
+    def leads(self) -> bool:
+        """Whether it says that it has the Lease."""
+        assert self.process.poll() is None, f"the controller ended with {self.process.returncode}"
+        return "this replica leads" in self.log.read_text(errors="replace")
 
 
 def _port(log: Path) -> str | None:

@@ -10,6 +10,11 @@ app.kubernetes.io/name: lawflow
 app.kubernetes.io/component: {{ . }}
 {{- end }}
 
+{{- /* The processes that run as Deployments of the operator's image; the signer where there is something to sign. */}}
+{{- define "lawflow.components" -}}
+controller webhook xds{{ if eq .Values.sidecar.delivery "podCertificate" }} signer{{ end }}
+{{- end }}
+
 {{- define "lawflow.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}

@@ -46,6 +46,7 @@ COMMANDS: dict[str, Entry] = {
     "controller": Entry("lawflow.cli.controller:controller", "Run the controller (in a cluster)."),
     "webhook": Entry("lawflow.cli.webhook:webhook", "Run the admission server (in a cluster)."),
     "xds": Entry("lawflow.cli.xds:xds", "Run the configuration server of the sidecars (in a cluster)."),
+    "signer": Entry("lawflow.cli.signer:signer", "Run the signer of pod certificates (in a cluster)."),
     "ready": Entry("lawflow.cli.ready:ready", "Wait until the gate works in a cluster."),
     "retire": Entry("lawflow.cli.retire:retire", "Take the gate down before uninstalling (in a cluster)."),
     "completion": Entry("lawflow.cli.completion:completion", "Print the completion script of a shell."),

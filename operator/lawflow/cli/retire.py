@@ -36,7 +36,13 @@ from lawflow.model.kinds import (
 )  # fmt: skip
 from lawflow.model.parse import data_flows
 from lawflow.model.sidecar import SIGNER_NAME, certificate_secret_name
-from lawflow.model.trust_bundle import APP_ROOTS_NAME, CONFIG_MAP_NAME, TOKEN_KEYS_NAME, XDS_SERVICE_ACCOUNT
+from lawflow.model.trust_bundle import (
+    APP_ROOTS_NAME,
+    CONFIG_MAP_NAME,
+    ISSUER_NAME,
+    TOKEN_KEYS_NAME,
+    XDS_SERVICE_ACCOUNT,
+)  # fmt: skip
 from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import ForbiddenError, NotFoundError, Object, Store, StoreError
 
@@ -214,6 +220,7 @@ async def _remove_own(store: Store, namespace: str, *, forget: bool) -> None:
     """What the controller made for itself; keys of an authority that nobody watches over are a danger."""
     secrets = [
         authority.SECRET_NAME,
+        ISSUER_NAME,
         TOKEN_KEYS_NAME,
         *map(serving.secret_name, (serving.WEBHOOK, XDS_SERVICE_ACCOUNT)),
     ]

@@ -16,7 +16,6 @@ from lawflow.model.kinds import (
     FLOW_INDEX,
     NAMESPACE,
     POD,
-    POD_CERTIFICATE_REQUEST,
     SERVICE,
     WORKLOAD_KINDS,
     Kind,
@@ -70,8 +69,6 @@ def affected(
         yield NAMESPACE.name, "", namespace
         if _grants(obj) != _grants(before):
             yield from _flows(environment, namespace)
-    elif kind == POD_CERTIFICATE_REQUEST:
-        yield kind.name, namespace, name
     elif kind in _WORKLOADS:
         yield from _of_workload(environment, obj, namespace)
         if kind == POD:

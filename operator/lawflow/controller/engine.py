@@ -15,7 +15,6 @@ from lawflow.controller import (
     dataset,
     namespace,
     network_rules,
-    pod_certificate_request,
     protection,
     serving,
 )  # fmt: skip
@@ -29,7 +28,6 @@ from lawflow.model.kinds import (
     DATA_FLOW,
     DATASET,
     NAMESPACE,
-    POD_CERTIFICATE_REQUEST,
     Kind,
 )  # fmt: skip
 from lawflow.store.protocol import NotFoundError, Object
@@ -46,7 +44,6 @@ RECONCILERS: Mapping[str, Reconcile] = {
     protection.KIND: protection.reconcile,
     certificate.KIND: certificate.reconcile,
     serving.KIND: serving.reconcile,
-    POD_CERTIFICATE_REQUEST.name: pod_certificate_request.reconcile,
     network_rules.KIND: network_rules.reconcile,
 }
 """By the kind of key; some are no kinds of objects but of duties."""
@@ -67,17 +64,11 @@ class Controller:
         """Take in one change from a watch."""
         observe(self.environment, kind, obj, deleted=deleted)
 
-    @property
-    def kinds(self) -> tuple[Kind, ...]:
-        """Kinds to watch; requests for pod certificates only where they are answered, and so may be read."""
-        signs = self.environment.settings.delivery == "podCertificate"
-        return tuple(kind for kind in WATCHED if signs or kind != POD_CERTIFICATE_REQUEST)
-
     async def resync(self) -> None:
         """List everything anew, so that nothing is missing and nothing is left of what is gone."""
         self.environment.policies.clear()
         self.environment.app_roots.clear()
-        for kind in self.kinds:
+        for kind in WATCHED:
             known = self.environment.world.known(kind)
             try:
                 listed = await self.environment.store.list(kind)
@@ -101,7 +92,7 @@ class Controller:
     async def follow(self) -> None:
         """Feed the controller from the store's own watches, for ever: where there is no Kopf."""
         async with asyncio.TaskGroup() as group:
-            for kind in self.kinds:
+            for kind in WATCHED:
                 group.create_task(self._follow(kind))
 
     async def tick(self) -> None:

@@ -1,13 +1,15 @@
 """Numbers for Prometheus. Labels name kinds, namespaces and conditions, never data subjects or field values."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
+
+from lawflow.daemon.metrics import CertificateMetrics
 
 
-class Metrics:
-    """All metrics of one controller, in a registry of their own."""
+class Metrics(CertificateMetrics):
+    """All metrics of one controller."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__()
         self.reconciles = Counter(
             "lawflow_reconciles", "Reconciliations by kind and outcome.", ["kind", "outcome"], registry=self.registry
         )
@@ -17,16 +19,6 @@ class Metrics:
         self.flows = Gauge(
             "lawflow_flows", "DataFlows by whether they are lawful.", ["namespace", "lawful"], registry=self.registry
         )
-        self.certificate_expiry = Gauge(
-            "lawflow_certificate_expiry_timestamp_seconds",
-            "When a certificate expires, by what it is for.",
-            ["subject"],
-            registry=self.registry,
-        )
-        self.certificates = Counter(
-            "lawflow_certificates", "Certificates by delivery and outcome.", ["delivery", "outcome"],
-            registry=self.registry,
-        )  # fmt: skip
         self.leader = Gauge("lawflow_leader", "1 in the replica that writes.", registry=self.registry)
 
     def forget_flows(self, namespace: str) -> None:

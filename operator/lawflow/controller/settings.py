@@ -26,6 +26,7 @@ class Settings:
     trust_domain: str = "cluster.local"
     delivery: Delivery = "podCertificate"
     signer_name: str = SIGNER_NAME
+    """Whose roots are published where the delivery is podCertificate."""
     credential_lifetime: dt.timedelta = dt.timedelta(hours=1)
     """Life of a certificate that is delivered by Secret; a pod certificate lives as long as its request says."""
     root_lifetime: dt.timedelta = dt.timedelta(days=3650)
@@ -33,7 +34,7 @@ class Settings:
     bundle_settling: dt.timedelta = dt.timedelta(hours=1)
     """How long a new root is shipped before certificates of its issuer are handed out."""
     injection: InjectionSettings | None = None
-    """What the gate injects; without it no sidecar is genuine and no pod certificate is issued."""
+    """What the gate injects; without it no sidecar is genuine."""
     legal: LegalData = field(default_factory=default_legal_data)
     disabled_rules: frozenset[str] = frozenset()
     judged_on: dt.date | None = None

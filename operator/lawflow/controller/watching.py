@@ -14,6 +14,7 @@ import kopf
 from kubernetes.aio.client.configuration import Configuration
 
 from lawflow.controller.engine import Controller
+from lawflow.controller.world import WATCHED
 from lawflow.model.kinds import Kind
 from lawflow.store.protocol import StoreError
 
@@ -60,7 +61,7 @@ def _registry(controller: Controller, configuration: Configuration) -> kopf.Oper
     async def login(**_: Any) -> kopf.ConnectionInfo:
         return await _connection(configuration)
 
-    for kind in controller.kinds:
+    for kind in WATCHED:
         kopf.on.event(kind.group or "", kind.version, kind.plural, id=kind.name, registry=registry)(
             _handler(controller, kind)
         )

@@ -16,7 +16,6 @@ from lawflow.model.kinds import (
     FLOW_INDEX,
     NAMESPACE,
     POD,
-    POD_CERTIFICATE_REQUEST,
     SERVICE,
     WORKLOAD_KINDS,
     Kind,
@@ -28,7 +27,6 @@ from lawflow.store.protocol import Object
 
 WATCHED: tuple[Kind, ...] = (
     NAMESPACE, DATA_CONTROLLER, CONSENT_POLICY, DATASET, SERVICE, DATA_FLOW, FLOW_INDEX, *WORKLOAD_KINDS,
-    POD_CERTIFICATE_REQUEST,
 )  # fmt: skip
 """Kinds that the world holds, in the order in which they are listed."""
 

@@ -69,10 +69,13 @@ class Wait:
     verdict: Verdict
 
 
-def decide(
-    request: Object, live_pod: Object | None, settings: SignerSettings, flaws: Flaws
-) -> Issue | Deny | Wait | None:
-    """Judge a PodCertificateRequest; None where it is another signer's or has been answered.
+def is_open(request: Object, signer_name: str) -> bool:
+    """Whether a PodCertificateRequest is that signer's and nobody has answered it: an answer is final."""
+    return request["spec"]["signerName"] == signer_name and not (request.get("status") or {}).get("conditions")
+
+
+def decide(request: Object, live_pod: Object | None, settings: SignerSettings, flaws: Flaws) -> Issue | Deny | Wait:
+    """Judge a PodCertificateRequest that is open.
 
     ``live_pod`` is the pod of that name, read from the API server after the request was seen: a copy in a cache may be
     older than the request, and a denial could not be taken back. None means that there is no such pod.
@@ -80,8 +83,6 @@ def decide(
     ``flaws`` knows what a genuine sidecar is; it is asked about every pod.
     """
     spec = request["spec"]
-    if spec["signerName"] != settings.signer_name or (request.get("status") or {}).get("conditions"):
-        return None
     if live_pod is None or not live_pod["spec"].get("nodeName"):
         return Wait(Verdict("PodNotFound", f"pod {spec['podName']} is not there or not on a node yet"))
     for check in _CHECKS:

@@ -11,16 +11,8 @@ from tests.support.controlling import Clock, running
 from lawflow.controller.engine import Controller
 from lawflow.controller.settings import Settings
 from lawflow.law.example import EXAMPLE_DAY
-from lawflow.model.kinds import DATA_CONTROLLER, SERVICE_ACCOUNT
-from lawflow.store.kubernetes import KubernetesStore
+from lawflow.model.kinds import DATA_CONTROLLER
 from lawflow.store.protocol import Store
-
-
-@pytest.fixture
-async def store(control_plane: Cluster) -> AsyncIterator[Store]:
-    """The store of an administrator."""
-    async with await KubernetesStore.connect(control_plane.admin.kubeconfig) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -47,14 +39,6 @@ async def acme(store: Store, namespace: str) -> AsyncIterator[str]:
     """Name of a DataController of this test's own, which the test makes if it wants it."""
     yield f"acme-{namespace}"
     await store.delete(DATA_CONTROLLER, "", f"acme-{namespace}")
-
-
-@pytest.fixture
-async def service_account(store: Store, namespace: str) -> str:
-    """The service account ``orders``."""
-    metadata = {"namespace": namespace, "name": "orders"}
-    await store.create(SERVICE_ACCOUNT, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
-    return "orders"
 
 
 @pytest.fixture

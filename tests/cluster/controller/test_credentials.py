@@ -1,18 +1,16 @@
-"""Credentials on a real API server: the authority, Secrets that are renewed, and pod certificates."""
+"""Credentials on a real API server: the authority, what it publishes, and Secrets that are renewed."""
 
 import base64
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from cryptography import x509
 from prometheus_client import generate_latest
-from tests.support import kubelet, merchant
+from tests.support import merchant
 from tests.support.cluster import Cluster
-from tests.support.controlling import Clock, events_about, flow_is, lawful_flow, running, until
-from tests.support.kubelet import Node
+from tests.support.controlling import Clock, events_about, flow_is, lawful_flow, running, until, until_idle
 
 from lawflow.controller.authority import REPLACE_ROOT, SECRET_NAME
 from lawflow.controller.conditions import condition
@@ -20,16 +18,14 @@ from lawflow.controller.engine import Controller
 from lawflow.controller.settings import Settings
 from lawflow.identity.bundle import TrustBundle
 from lawflow.identity.credential import Credential
-from lawflow.identity.pem import certificates_from_pem, fingerprint
+from lawflow.identity.pem import fingerprint
 from lawflow.identity.token_key import TokenKeys
 from lawflow.identity.x509_svid import verify_x509_svid
 from lawflow.inject.gateway import gateway_pod
-from lawflow.inject.pod import inject_pod
-from lawflow.inject.result import Injected
-from lawflow.inject.settings import IdentityData, InjectionSettings, SidecarRelease
-from lawflow.model.kinds import CONFIG_MAP, DATA_FLOW, POD, POD_CERTIFICATE_REQUEST, SECRET
-from lawflow.model.trust_bundle import CONFIG_MAP_NAME, JWKS_KEY, TOKEN_KEYS_KEY, TOKEN_KEYS_NAME
-from lawflow.store.protocol import Object, Store
+from lawflow.inject.settings import InjectionSettings, SidecarRelease
+from lawflow.model.kinds import CONFIG_MAP, DATA_FLOW, POD, SECRET
+from lawflow.model.trust_bundle import CONFIG_MAP_NAME, ISSUER_NAME, JWKS_KEY, TOKEN_KEYS_KEY, TOKEN_KEYS_NAME
+from lawflow.store.protocol import Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
 
@@ -93,6 +89,33 @@ async def test_the_keys_of_tokens_are_published_and_what_signs_them_is_kept_apar
     second = await until(announced, "the next key, an hour before it signs")
     assert second.signing_key(clock()).key_id == first.keys[0].key_id
     await published(second)
+
+
+async def test_the_issuer_alone_is_published_for_the_signer_and_follows_a_switch(
+    store: Store, settings: Settings, clock: Clock, namespace: str
+) -> None:
+    async with running(store, dataclasses.replace(settings, delivery="podCertificate"), clock) as controller:
+
+        async def published() -> dict[str, str]:
+            return await files(store, namespace, ISSUER_NAME)
+
+        first = await until(published, "an issuer")
+        assert first == controller.environment.authority[0].issuer.to_pem()
+        clock.advance(dt.timedelta(days=61))
+
+        async def another() -> dict[str, str] | None:
+            found = await published()
+            return found if found != first else None
+
+        assert await until(another, "the next issuer") == controller.environment.authority[0].issuer.to_pem()
+
+
+async def test_nothing_is_published_for_a_signer_where_certificates_come_by_secret(
+    store: Store, controller: Controller, namespace: str
+) -> None:
+    await bundle(store, namespace)
+    await until_idle(controller.queue)
+    assert await store.get(SECRET, namespace, ISSUER_NAME) is None
 
 
 @pytest.mark.usefixtures("controller")
@@ -240,122 +263,6 @@ async def test_a_root_is_replaced_in_three_steps_and_certificates_stay_trusted(
     clock.advance(dt.timedelta(days=8))
     alone = await until(lambda: trusted_with(1), "the new root is trusted alone")
     assert old not in alone.roots
-
-
-def raw_pod(namespace: str) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"namespace": namespace, "name": "orders"},
-        "spec": {"serviceAccountName": "orders", "containers": [{"name": "app", "image": "app"}]},
-    }
-
-
-@pytest.fixture
-async def signer(store: Store, settings: Settings) -> AsyncIterator[Controller]:
-    """A controller that signs pod certificates, on the wall clock that the API server checks them against."""
-    signing = dataclasses.replace(settings, delivery="podCertificate", injection=INJECTION)
-    async with running(store, signing, lambda: dt.datetime.now(dt.UTC)) as controller:
-        yield controller
-
-
-async def requested(control_plane: Cluster, node: Node, store: Store, pod: Object) -> kubelet.PodCertificate:
-    bound = kubelet.bind(control_plane, node, await store.create(POD, pod))
-    return kubelet.request_pod_certificate(control_plane, node, bound)
-
-
-async def answer(store: Store, made: kubelet.PodCertificate) -> Object:
-    metadata = made.request["metadata"]
-
-    async def look() -> Object | None:
-        found = await store.get(POD_CERTIFICATE_REQUEST, metadata["namespace"], metadata["name"])
-        status: Object = (found or {}).get("status") or {}
-        return status if status.get("conditions") else None
-
-    return await until(look, "an answer")
-
-
-async def test_a_gateway_of_the_next_release_waits_for_the_controller_that_knows_it(
-    store: Store, settings: Settings, namespace: str, node: Node, control_plane: Cluster
-) -> None:
-    control_plane.kubectl("create", "serviceaccount", "lawflow-egress", "-n", namespace)
-    signing = dataclasses.replace(
-        settings, delivery="podCertificate", injection=INJECTION, egress=(namespace, "lawflow-egress")
-    )
-    newer = InjectionSettings(SidecarRelease("0.2.0", "lawflow/sidecar:0.2.0", "{}"))
-
-    def wall_clock() -> dt.datetime:
-        return dt.datetime.now(dt.UTC)
-
-    def gateway(name: str, injection: InjectionSettings) -> Object:
-        pod = gateway_pod(injection, injection.release)
-        pod["metadata"] |= {"namespace": namespace, "name": name}
-        return {"apiVersion": "v1", "kind": "Pod", **pod}
-
-    async with running(store, signing, wall_clock):
-        early = await requested(control_plane, node, store, gateway("early", newer))
-        known = await requested(control_plane, node, store, gateway("known", INJECTION))
-        assert (await answer(store, known))["conditions"][0]["type"] == "Issued"
-        metadata = early.request["metadata"]
-        pending = await store.get(POD_CERTIFICATE_REQUEST, metadata["namespace"], metadata["name"])
-        assert not ((pending or {}).get("status") or {}).get("conditions")
-    async with running(store, dataclasses.replace(signing, injection=newer), wall_clock):
-        assert (await answer(store, early))["conditions"][0]["type"] == "Issued"
-
-
-@pytest.mark.usefixtures("signer", "service_account")
-async def test_the_genuine_sidecar_of_a_live_pod_gets_a_certificate(
-    store: Store, namespace: str, node: Node, control_plane: Cluster
-) -> None:
-    injected = inject_pod(raw_pod(namespace), INJECTION, IdentityData())
-    assert isinstance(injected, Injected)
-    made = await requested(control_plane, node, store, injected.pod)
-    status = await answer(store, made)
-    assert [each["type"] for each in status["conditions"]] == ["Issued"]
-    chain = certificates_from_pem(status["certificateChain"])
-    identity = verify_x509_svid(chain, await bundle(store, namespace), dt.datetime.now(dt.UTC))
-    assert str(identity) == f"spiffe://cluster.local/ns/{namespace}/sa/orders"
-    assert chain[0].public_key() == made.key.public_key()
-
-
-@pytest.mark.usefixtures("signer", "service_account")
-async def test_a_pod_certificate_is_renewed_by_a_second_request(
-    store: Store, namespace: str, node: Node, control_plane: Cluster
-) -> None:
-    injected = inject_pod(raw_pod(namespace), INJECTION, IdentityData())
-    assert isinstance(injected, Injected)
-    first = await answer(store, await requested(control_plane, node, store, injected.pod))
-    assert first["notBefore"] < first["beginRefreshAt"] < first["notAfter"]
-    pod = control_plane.get("pod", "orders", "-n", namespace)
-    second = await answer(store, kubelet.request_pod_certificate(control_plane, node, pod))
-    (before, *_), (after, *_) = (certificates_from_pem(each["certificateChain"]) for each in (first, second))
-    assert before.serial_number != after.serial_number
-    assert before.public_key() != after.public_key()
-
-
-@pytest.mark.usefixtures("signer", "service_account")
-async def test_a_pod_whose_sidecar_was_changed_is_denied(
-    store: Store, namespace: str, node: Node, control_plane: Cluster
-) -> None:
-    injected = inject_pod(raw_pod(namespace), INJECTION, IdentityData())
-    assert isinstance(injected, Injected)
-    injected.pod["spec"]["initContainers"][0]["image"] = "somebody/else:1"
-    status = await answer(store, await requested(control_plane, node, store, injected.pod))
-    (denied,) = status["conditions"]
-    assert (denied["type"], denied["reason"]) == ("Denied", "SidecarNotGenuine")
-
-
-@pytest.mark.usefixtures("signer", "service_account")
-async def test_a_pod_whose_app_mounts_the_certificate_is_denied(
-    store: Store, namespace: str, node: Node, control_plane: Cluster
-) -> None:
-    injected = inject_pod(raw_pod(namespace), INJECTION, IdentityData())
-    assert isinstance(injected, Injected)
-    mount = {"name": "lawflow-certificate", "mountPath": "/stolen"}
-    injected.pod["spec"]["containers"][0]["volumeMounts"] = [mount]
-    status = await answer(store, await requested(control_plane, node, store, injected.pod))
-    (denied,) = status["conditions"]
-    assert (denied["type"], denied["reason"]) == ("Denied", "VolumeExposed")
 
 
 @pytest.mark.usefixtures("controller")

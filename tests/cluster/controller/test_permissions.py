@@ -1,30 +1,23 @@
 """The controller does all its work with the permissions that the chart gives it, and asks for no others."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
-from tests.support import merchant, toolchain
-from tests.support.cluster import Cluster, Object, User
-from tests.support.controller_process import ControllerProcess
+from tests.support import merchant
+from tests.support.chart_rights import account_of
+from tests.support.cluster import Cluster, User
+from tests.support.server_process import ControllerProcess
 from tests.support.waiting import eventually
 
 from lawflow.model import labels
+from lawflow.model.sidecar import SIGNER_NAME
+from lawflow.model.trust_bundle import ISSUER_NAME
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
 
-CHART = Path(__file__).resolve().parents[3] / "charts" / "lawflow"
-NAME = "lawflow-controller"
-
-
-def rendered(namespace: str, delivery: str) -> list[Object]:
-    command = [str(toolchain.helm()), "template", "lawflow", str(CHART), f"--namespace={namespace}",
-               f"--set=sidecar.delivery={delivery}"]  # fmt: skip
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return [document for document in yaml.safe_load_all(text) if document]
+SIGNERS = "signers.certificates.k8s.io"
 
 
 @pytest.fixture(params=["secret", "podCertificate"])
@@ -34,25 +27,8 @@ def delivery(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def account(control_plane: Cluster, namespace: str, delivery: str) -> Iterator[User]:
-    """The controller's service account, bound to the chart's rules under names of this test's own."""
-    control_plane.kubectl("create", "serviceaccount", NAME, "-n", namespace)
-    own = f"{NAME}-{namespace}"
-    subject = {"kind": "ServiceAccount", "namespace": namespace, "name": NAME}
-    for document in rendered(namespace, delivery):
-        kind = document["kind"]
-        if kind not in ("Role", "ClusterRole") or document["metadata"]["name"] != NAME:
-            continue
-        where = {"namespace": namespace} if kind == "Role" else {}
-        binding = {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": f"{kind}Binding",
-            "metadata": {"name": own, **where},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": own},
-            "subjects": [subject],
-        }
-        control_plane.apply({**document, "metadata": {"name": own, **where}}, binding)
-    yield control_plane.service_account(namespace, NAME)
-    control_plane.kubectl("delete", "clusterrole,clusterrolebinding", own)
+    with account_of(control_plane, namespace, "controller", f"--set=sidecar.delivery={delivery}") as user:
+        yield user
 
 
 def test_the_charts_permissions_are_enough(
@@ -63,6 +39,9 @@ def test_the_charts_permissions_are_enough(
     control_plane.kubectl("label", "namespace", namespace, f"{labels.INJECT}=enabled")
     with ControllerProcess(control_plane, tmp_path, namespace, *options, user=account) as controller:
         eventually(controller.leads, "the replica leads")
+        if delivery == "podCertificate":
+            # Published after all else that the authority has to say.
+            eventually(lambda: control_plane.find("secret", ISSUER_NAME, "-n", namespace), "the signer's issuer")
         control_plane.apply(merchant.service(namespace, "billing"), merchant.deployment(namespace))
         control_plane.apply(
             *merchant.references(namespace, acme),
@@ -78,6 +57,17 @@ def test_the_charts_permissions_are_enough(
     control_plane.kubectl("delete", "datacontroller", acme)
     logged = [json.loads(line) for line in controller.log.read_text().splitlines()]
     assert not [line["message"] for line in logged if "forbidden" in line["message"].lower()]
+
+
+def test_the_controller_may_vouch_for_the_signers_roots_and_not_sign(
+    control_plane: Cluster, account: User, delivery: str
+) -> None:
+    vouches = delivery == "podCertificate"
+    assert control_plane.may(account, "attest", SIGNERS, name=SIGNER_NAME) == vouches
+    assert not control_plane.may(account, "sign", SIGNERS, name=SIGNER_NAME)
+    for verb in ("get", "list", "watch", "patch", "update"):
+        assert not control_plane.may(account, verb, "podcertificaterequests.certificates.k8s.io")
+        assert not control_plane.may(account, verb, "podcertificaterequests.certificates.k8s.io/status")
 
 
 def _touched(cluster: Cluster, namespace: str) -> bool:

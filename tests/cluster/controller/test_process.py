@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support import merchant
 from tests.support.cluster import Cluster, Object
-from tests.support.controller_process import SECONDS_TO_END, ControllerProcess
+from tests.support.server_process import SECONDS_TO_END, ControllerProcess
 from tests.support.waiting import eventually
 
 from lawflow.controller.flow_index import accounts_of_flows

@@ -22,6 +22,7 @@ from lawflow.identity.pod_certificate import (
     Wait,
     decide,
     denied_status,
+    is_open,
     issued_status,
 )
 from lawflow.identity.spiffe import SpiffeIdError
@@ -48,7 +49,7 @@ APP = {"name": "app", "image": "registry.example/orders:1"}
 
 
 def flaws(pod: Mapping[str, Any]) -> Iterator[str]:
-    """What the controller passes: injection knows what it makes."""
+    """What the signer passes: injection knows what it makes."""
     yield from map(str, guard(pod, INJECTION))
     if not has_genuine_sidecar(pod, INJECTION):
         yield "the sidecar is not that of a release in use"
@@ -112,15 +113,16 @@ def test_a_malformed_trust_domain_stops_the_signer_before_it_can_deny_anybody() 
         SignerSettings("Example Org")
 
 
-def test_a_request_to_another_signer_is_not_ours(request_: Object, pod: Object) -> None:
+def test_a_request_to_another_signer_is_not_ours(request_: Object) -> None:
+    assert is_open(request_, SETTINGS.signer_name)
     request_["spec"]["signerName"] = "other.example/signer"
-    assert decide(request_, pod, SETTINGS, flaws) is None
+    assert not is_open(request_, SETTINGS.signer_name)
 
 
 @pytest.mark.parametrize("condition", ["Issued", "Denied", "Failed"])
-def test_an_answered_request_is_left_alone(request_: Object, pod: Object, condition: str) -> None:
+def test_an_answered_request_is_left_alone(request_: Object, condition: str) -> None:
     request_["status"] = {"conditions": [{"type": condition, "status": "True"}]}
-    assert decide(request_, pod, SETTINGS, flaws) is None
+    assert not is_open(request_, SETTINGS.signer_name)
 
 
 def test_a_pod_that_is_not_seen_yet_is_waited_for(request_: Object, pod: Object) -> None:
