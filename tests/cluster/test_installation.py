@@ -23,6 +23,7 @@ from tests.support.ports import ReservedPort
 from tests.support.server_process import ControllerProcess
 from tests.support.waiting import eventually
 
+from lawflow.model.trust_bundle import ISSUER_NAME
 from lawflow.xds.world import KINDS as WATCHED_BY_XDS
 
 pytestmark = pytest.mark.cluster
@@ -304,6 +305,7 @@ def test_uninstalling_takes_the_gate_down_first_and_leaves_the_definitions_alone
     )
     cluster.apply(flows.flow("kept", "leaving"), workload("app", "leaving", service_account="default"))
     eventually(lambda: sidecars(cluster, "leaving") == [True], "a pod with a sidecar")
+    eventually(lambda: cluster.find("secret", ISSUER_NAME, "-n", NAMESPACE), "what the signer signs with")
     # What takes scaling their Deployments down in a real cluster.
     gated.controller.end()
     gated.server.end()
@@ -322,6 +324,7 @@ def test_uninstalling_takes_the_gate_down_first_and_leaves_the_definitions_alone
         ]
         for arguments in container["args"], container["readinessProbe"]["exec"]["command"]:
             assert arguments.count("--remove") == 1
+    assert not cluster.find("secret", ISSUER_NAME, "-n", NAMESPACE)
     assert "lawflow.dev/index-ready" not in cluster.get("namespace", "leaving")["metadata"]["labels"]
     eventually(lambda: False in sidecars(cluster, "leaving"), "a pod without a sidecar")
     assert cluster.get("flowindexes", "--all-namespaces")["items"] == []

@@ -79,7 +79,9 @@ def test_the_rules_and_the_legal_data_are_in_the_wheel(installed: Run, tmp_path:
     assert "GDPR-" in judged.stdout
 
 
-@pytest.mark.parametrize("command", ["up", "demo", "minimize", "suggest", "controller", "webhook", "ready", "retire"])
+@pytest.mark.parametrize(
+    "command", ["up", "demo", "minimize", "suggest", "controller", "webhook", "signer", "ready", "retire"]
+)
 def test_every_command_can_be_imported_from_the_wheel(installed: Run, command: str) -> None:
     asked = installed("lawflow", command, "--help")
     assert asked.returncode == 0, asked.stderr
