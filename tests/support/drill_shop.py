@@ -139,6 +139,12 @@ class DrillShop:
         found: list[Object] = self.cluster.get("pods", f"--namespace={NAMESPACE}", *selector)["items"]
         return found
 
+    def certified(self, pod: Object) -> set[str]:
+        """The requests for a certificate of a pod that were answered with one, by their uids."""
+        found = self.cluster.get("podcertificaterequests", f"--namespace={NAMESPACE}")["items"]
+        answered = [each for each in found if each.get("status", {}).get("certificateChain")]
+        return {each["metadata"]["uid"] for each in answered if each["spec"]["podUID"] == pod["metadata"]["uid"]}
+
     def start(self, name: str, account: str = "orders") -> bool:
         """Asks for one more lawful workload. Raises AssertionError where it is refused."""
         self.cluster.apply(workload(name, "wait", account=account))

@@ -19,7 +19,7 @@ PROMISED = 60.0
 """Within how many seconds Lawflow is to heal by itself."""
 SLACK = 2.0
 """How much slower this machine may be than one that has nothing else to do."""
-COMPONENTS = ("controller", "webhook", "xds")
+COMPONENTS = ("controller", "webhook", "xds", "signer")
 
 
 @dataclass

@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 AWAY = {
     "webhook": ("webhook",),
     "controller, xds": ("controller", "xds"),
+    "signer": ("signer",),
     "all of Lawflow": COMPONENTS,
 }
 SECONDS_WITHOUT_AN_API_SERVER = 10.0
@@ -31,7 +32,8 @@ def test_what_holds_while_it_is_away_and_heals_when_it_is_back(drilled: Drilled,
     shop, cluster = drilled.shop, drilled.cluster
     with drilled.unharmed():
         drilled.scale(*AWAY[away], down=True)
-        # New lawful pods wait: for the webhook to be made at all, for the controller with their certificate.
+        # New lawful pods wait: for the webhook to be made at all, for xds with their policy, for the signer with their
+        # certificate.
         shop.start("late")
         if "webhook" not in AWAY[away]:
             eventually(lambda: shop.pods("late"), "a pod, admitted", SECONDS)
@@ -51,6 +53,21 @@ def test_what_holds_while_it_is_away_and_heals_when_it_is_back(drilled: Drilled,
             drilled.scale(*AWAY[away], down=False)
             eventually(lambda: shop.running("late"), "the pod that waited, Ready", SECONDS)
         shop.end("late")
+
+
+def test_pods_start_and_get_new_certificates_while_the_controller_is_away(drilled: Drilled) -> None:
+    shop, cluster = drilled.shop, drilled.cluster
+    (orders,) = shop.pods("orders")
+    with drilled.unharmed():
+        drilled.scale("controller", down=True)
+        shop.start("late")
+        eventually(lambda: shop.running("late"), "a new pod, Ready", SECONDS)
+        known = shop.certified(orders)
+        # A kubelet that has just started asks for a certificate for each pod, as it does at half life.
+        cluster.stop("kubelet")
+        cluster.start("kubelet")
+        eventually(lambda: shop.certified(orders) - known, "a new certificate for a pod that runs", SECONDS)
+    shop.end("late")
 
 
 def test_every_lawflow_pod_killed_at_once(drilled: Drilled) -> None:

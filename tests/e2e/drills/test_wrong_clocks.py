@@ -34,28 +34,28 @@ def test_a_signers_clock_that_is_ahead_harms_no_running_flow(drilled: Drilled, t
     drilled.cluster.load(tmp_path / "operator.tar")
     with drilled.unharmed():
         try:
-            _run_controller(drilled, wrong_clocks.OPERATOR, wrong_clocks.environment(600))
+            _run_signer(drilled, wrong_clocks.OPERATOR, wrong_clocks.environment(600))
             shop.start("late")
             eventually(lambda: shop.pods("late"), "a pod, admitted", SECONDS)
             eventually(lambda: "notBefore" in _complaints(drilled), "the API server's refusal", SECONDS)
             assert not shop.running("late")
         finally:
             with drilled.healing("the signer's clock was set right"):
-                _run_controller(drilled, __version__)
+                _run_signer(drilled, __version__)
                 eventually(lambda: shop.running("late"), "the pod that waited, Ready", SECONDS)
     shop.end("late")
 
 
-def _run_controller(drilled: Drilled, tag: str, environment: Mapping[str, str] | None = None) -> None:
-    """Exchanges the controller in one step; returns when the pods before are gone, one of which may lead until then."""
-    selector = "--selector=app.kubernetes.io/component=controller"
+def _run_signer(drilled: Drilled, tag: str, environment: Mapping[str, str] | None = None) -> None:
+    """Exchanges the signers in one step; returns when the pods before are gone, which may answer until then."""
+    selector = "--selector=app.kubernetes.io/component=signer"
     before = drilled.lawflow("get", "pods", selector, "--output=name").split()
     env = environment and [{"name": name, "value": value} for name, value in environment.items()]
-    container = {"name": "controller", "image": f"lawflow/operator:{tag}", "env": env}
+    container = {"name": "signer", "image": f"lawflow/operator:{tag}", "env": env}
     patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
-    controller, patience = "deployment/lawflow-controller", f"--timeout={SECONDS:.0f}s"
-    drilled.lawflow("patch", controller, f"--patch={json.dumps(patch)}")
-    drilled.lawflow("rollout", "status", controller, patience)
+    signer, patience = "deployment/lawflow-signer", f"--timeout={SECONDS:.0f}s"
+    drilled.lawflow("patch", signer, f"--patch={json.dumps(patch)}")
+    drilled.lawflow("rollout", "status", signer, patience)
     drilled.lawflow("wait", "--for=delete", *before, patience)
 
 
@@ -117,5 +117,5 @@ def _said_by_sidecar(drilled: Drilled) -> str:
 
 
 def _complaints(drilled: Drilled) -> str:
-    selector = "--selector=app.kubernetes.io/component=controller"
+    selector = "--selector=app.kubernetes.io/component=signer"
     return drilled.lawflow("logs", selector, "--tail=-1", "--prefix")

@@ -26,7 +26,7 @@ def objects(cluster: Cluster) -> dict[Name, Object]:
     """Every object of the cluster that somebody keeps."""
     listable = cluster.kubectl("api-resources", "--verbs=list", "--output=name").stdout.split()
     listed = cluster.get(",".join(listable), "--all-namespaces", "--show-managed-fields=false")["items"]
-    return {_name(each): each for each in listed if each["kind"] not in EPHEMERAL}
+    return {name_of(each): each for each in listed if each["kind"] not in EPHEMERAL}
 
 
 def labelled(cluster: Cluster) -> set[Name]:
@@ -34,7 +34,7 @@ def labelled(cluster: Cluster) -> set[Name]:
     selector = "app.kubernetes.io/part-of=lawflow"
     kinds = sorted({each["kind"] for each in chart.objects(chart.rendered())})
     found = cluster.get(",".join(kinds), "--all-namespaces", f"--selector={selector}")["items"]
-    return {_name(each) for each in found if each["kind"] != "Namespace"}
+    return {name_of(each) for each in found if each["kind"] != "Namespace"}
 
 
 def marks(found: Iterable[Object]) -> Iterator[str]:
@@ -46,11 +46,12 @@ def marks(found: Iterable[Object]) -> Iterator[str]:
         named += [*template.get("labels", {}), *template.get("annotations", {})]
         for name in named:
             if OURS in name and name not in WRITTEN_BY_USERS:
-                yield f"{name} on {_name(each)}"
+                yield f"{name} on {name_of(each)}"
         if "lawflow-sidecar" in json.dumps(each.get("spec", {})):
-            yield f"a sidecar in {_name(each)}"
+            yield f"a sidecar in {name_of(each)}"
 
 
-def _name(obj: Object) -> Name:
+def name_of(obj: Object) -> Name:
+    """What an object goes by."""
     metadata = obj["metadata"]
     return obj["kind"], metadata.get("namespace", ""), metadata["name"]

@@ -53,12 +53,6 @@ class Upgraded:
         """By workload: the versions that its sidecars say, as the flow's status tells them."""
         return {each["name"]: each.get("sidecars", []) for each in self.shop.status().get("workloads", ())}
 
-    def requests(self, pod: Object) -> list[Object]:
-        """The requests for a certificate of a pod that were answered with one."""
-        found = self.cluster.get("podcertificaterequests", f"--namespace={NAMESPACE}")["items"]
-        answered = [each for each in found if each.get("status", {}).get("certificateChain")]
-        return [each for each in answered if each["spec"]["podUID"] == pod["metadata"]["uid"]]
-
 
 @pytest.fixture(scope="module")
 def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
@@ -94,11 +88,11 @@ def test_an_upgrade_and_its_rollback_disturb_nobody(upgraded: Upgraded) -> None:
     # The old sidecar is genuine though its bootstrap differs: it gets a new certificate. A kubelet that has just
     # started asks for one for each pod, as it does at half life.
     orders = shop.pods("orders")[0]
-    known = {each["metadata"]["uid"] for each in upgraded.requests(orders)}
+    known = shop.certified(orders)
     cluster.stop("kubelet")
     cluster.start("kubelet")
     eventually(
-        lambda: {each["metadata"]["uid"] for each in upgraded.requests(orders)} - known,
+        lambda: shop.certified(orders) - known,
         "a certificate for the old sidecar from the new signer",
         SECONDS,
     )
