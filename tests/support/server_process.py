@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import httpx
 from tests.support.cluster import Cluster, User
@@ -16,11 +16,14 @@ SECONDS_TO_END = 20.0
 
 
 class ServerProcess:
-    """One replica of ``lawflow COMMAND``. Use it as a context manager; what it logs is in ``log``."""
+    """One replica. Use it as a context manager; what it logs is in ``log``."""
+
+    command: ClassVar[str]
+    hurry: ClassVar[tuple[str, ...]] = ()
+    """Options that go before those of a test."""
 
     def __init__(
         self,
-        command: str,
         cluster: Cluster,
         directory: Path,
         namespace: str,
@@ -28,11 +31,11 @@ class ServerProcess:
         name: str = "a",
         user: User | None = None,
     ) -> None:
-        self.log = directory / f"{command}-{name}.log"
+        self.log = directory / f"{self.command}-{name}.log"
         arguments = [
-            *(sys.executable, "-m", "lawflow", command),
+            *(sys.executable, "-m", "lawflow", self.command),
             *(f"--kubeconfig={(user or cluster.admin).kubeconfig}", f"--namespace={namespace}"),
-            *("--host=127.0.0.1", "--port=0", *options),
+            *("--host=127.0.0.1", "--port=0", *self.hurry, *options),
         ]
         self._output = self.log.open("ab")
         environment = {name: text for name, text in os.environ.items() if not name.startswith(("KUBE", "LAWFLOW"))}
@@ -64,22 +67,19 @@ class ServerProcess:
 class ControllerProcess(ServerProcess):
     """One replica of the controller, in a hurry."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        directory: Path,
-        namespace: str,
-        *options: str,
-        name: str = "a",
-        user: User | None = None,
-    ) -> None:
-        hurry = ("--lease-seconds=2", "--tick-seconds=0.1")
-        super().__init__("controller", cluster, directory, namespace, *hurry, *options, name=name, user=user)
+    command = "controller"
+    hurry = ("--lease-seconds=2", "--tick-seconds=0.1")
 
     def leads(self) -> bool:
         """Whether it says that it has the Lease."""
         assert self.process.poll() is None, f"the controller ended with {self.process.returncode}"
         return "this replica leads" in self.log.read_text(errors="replace")
+
+
+class SignerProcess(ServerProcess):
+    """One replica of the signer."""
+
+    command = "signer"
 
 
 def _port(log: Path) -> str | None:

@@ -10,7 +10,7 @@ from tests.support import kubelet
 from tests.support.chart_rights import account_of
 from tests.support.cluster import Cluster, User
 from tests.support.kubelet import Node
-from tests.support.server_process import ServerProcess
+from tests.support.server_process import SignerProcess
 from tests.support.signing import injected_pod, publish_issuer, requested
 from tests.support.waiting import eventually
 
@@ -34,8 +34,8 @@ def account(control_plane: Cluster, namespace: str) -> Iterator[User]:
         yield user
 
 
-def signer_process(cluster: Cluster, directory: Path, namespace: str, user: User | None = None) -> ServerProcess:
-    return ServerProcess("signer", cluster, directory, namespace, f"--sidecar-image={IMAGE}", user=user)
+def signer_process(cluster: Cluster, directory: Path, namespace: str, user: User | None = None) -> SignerProcess:
+    return SignerProcess(cluster, directory, namespace, f"--sidecar-image={IMAGE}", user=user)
 
 
 def issued(cluster: Cluster, node: Node, namespace: str) -> str:
@@ -46,7 +46,7 @@ def issued(cluster: Cluster, node: Node, namespace: str) -> str:
     return kubelet.issued_chain(cluster, node, made)
 
 
-def ready(process: ServerProcess) -> bool:
+def ready(process: SignerProcess) -> bool:
     return process.get("/readyz").status_code == 200
 
 
