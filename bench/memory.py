@@ -1,9 +1,9 @@
 """Memory of each process with 1,000 flows, once nothing is left to do: Lawflow's own, the API server for comparison.
 
-The controller, the configuration server and the admission server watch one real API server from before the flows are
-made, as they would in service; the sidecars are Envoys that hold their configuration and serve no request. Two figures
-each: what is resident, and the proportional share, which counts a page that is shared by n processes as an n-th. Prints
-one JSON line.
+The controller, the configuration server with its standby, and the admission server run on one real API server from
+before the flows are made, as they would in service; the sidecars are Envoys that hold their configuration and serve no
+request. Two figures each: what is resident, and the proportional share, which counts a page that is shared by n
+processes as an n-th. Prints one JSON line.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ async def _measure(cluster: Cluster, directory: Path, webhook: int) -> dict[str,
         followed_verdicts(store) as verdicts,
         running_mesh(cluster, store, verdicts, directory) as mesh,
     ):
-        processes = {"controller": mesh.controller, "xds": mesh.server, "webhook": webhook}
+        processes = {"controller": mesh.controller, "xds": mesh.server, "standby": mesh.standby, "webhook": webhook}
         processes |= {f"sidecar_of_{one.identity.service_account}": one.process.pid for one in mesh.sidecars}
         if isinstance(cluster, ControlPlane):
             processes |= {name.replace("-", "_"): cluster.pid(name) for name in ("kube-apiserver", "etcd")}
@@ -50,7 +50,7 @@ async def _measure(cluster: Cluster, directory: Path, webhook: int) -> dict[str,
         flows = other_flows(range(1, FLOWS))
         await create_flows(store, flows)
         await verdicts.of_all(flows)
-        await quiet(mesh.controller, mesh.server, webhook)
+        await quiet(mesh.controller, mesh.server, mesh.standby, webhook)
         return figures | {f"with_{FLOWS}_flows": _memory(processes)}
 
 

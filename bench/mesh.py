@@ -22,10 +22,11 @@ from tests.support.server_process import ControllerProcess
 from tests.support.waiting import eventually
 
 from lawflow.controller.serving import secret_name
+from lawflow.mesh.bootstrap import Server
 from lawflow.mesh.sidecar import Identity
 from lawflow.model.kinds import ENDPOINT_SLICE, SECRET, SERVICE
-from lawflow.model.sidecar import certificate_secret_name
-from lawflow.model.trust_bundle import XDS_SERVICE_ACCOUNT
+from lawflow.model.sidecar import TRUST_FILE, certificate_secret_name
+from lawflow.model.trust_bundle import STANDBY_SERVICE_ACCOUNT, XDS_SERVICE_ACCOUNT
 from lawflow.standalone.sidecars import RunningSidecar, Sidecars
 from lawflow.store.protocol import Object, Store
 
@@ -44,7 +45,8 @@ class Mesh:
 
     controller: int
     server: int
-    """Process ids, as the one above."""
+    standby: int
+    """Process ids, all three."""
     sidecars: tuple[RunningSidecar, ...]
 
     async def opened(self, name: str) -> None:
@@ -91,34 +93,45 @@ async def running_mesh(cluster: Cluster, store: Store, verdicts: Verdicts, direc
         await asyncio.to_thread(eventually, controller.leads, "the controller leads")
         await create_flows(store, [flow("standing", "/standing")])
         await verdicts.of(SOURCE.namespace, "standing")
-        async with _configuration_server(cluster, store, directory) as (server, port):
+        (directory / "sockets").mkdir()
+        async with (
+            _server(cluster, store, directory, XDS_SERVICE_ACCOUNT, _DIRECTORY) as (server, port),
+            _server(
+                cluster, store, directory, STANDBY_SERVICE_ACCOUNT, f"--xds-replicas=127.0.0.1:{port}",
+                f"--roots={directory / STANDBY_SERVICE_ACCOUNT / TRUST_FILE}",
+            ) as (standby, _),
+        ):  # fmt: skip
             sidecars = Sidecars(directory / "sidecars", directory / "sockets")
             try:
                 for identity in (SOURCE, DESTINATION):
                     await _sidecar(sidecars, identity, store, port)
-                mesh = Mesh(controller.process.pid, server, tuple(sidecars.running.values()))
+                mesh = Mesh(controller.process.pid, server, standby, tuple(sidecars.running.values()))
                 await mesh.opened("standing")
                 yield mesh
             finally:
                 await sidecars.close()
 
 
+_DIRECTORY = "--sidecar-certificate-directory=certificate"
+"""In pods all sidecars have their certificate at the same place; here at the same one below where they run."""
+
+
 @contextlib.asynccontextmanager
-async def _configuration_server(cluster: Cluster, store: Store, directory: Path) -> AsyncIterator[tuple[int, int]]:
-    """``lawflow xds`` as a process, with the certificate that the controller made for it; its id and port."""
-    (directory / "sockets").mkdir()
-    files = await _files(store, SYSTEM, secret_name(XDS_SERVICE_ACCOUNT))
-    for name, text in files.items():
-        (directory / name).write_text(text)
+async def _server(
+    cluster: Cluster, store: Store, directory: Path, account: str, *options: str
+) -> AsyncIterator[tuple[int, int]]:
+    """A server of the sidecars as a process, with the certificate that the controller made for it; its id and port."""
+    place = directory / account
+    place.mkdir()
+    for name, text in (await _files(store, SYSTEM, secret_name(account))).items():
+        (place / name).write_text(text)
     port, health = ReservedPort(), ReservedPort()
     command = [
-        sys.executable, "-m", "lawflow", "xds", f"--kubeconfig={cluster.admin.kubeconfig}", f"--namespace={SYSTEM}",
-        f"--certificate={directory / 'tls.crt'}", f"--key={directory / 'tls.key'}",
-        "--host=127.0.0.1", f"--port={port.number}", f"--health-port={health.number}",
-        # In pods all sidecars have their certificate at the same place; here at the same one below where they run.
-        "--sidecar-certificate-directory=certificate",
+        sys.executable, "-m", "lawflow", account.removeprefix("lawflow-"), f"--namespace={SYSTEM}",
+        f"--kubeconfig={cluster.admin.kubeconfig}", f"--certificate={place / 'tls.crt'}", f"--key={place / 'tls.key'}",
+        "--host=127.0.0.1", f"--port={port.number}", f"--health-port={health.number}", *options,
     ]  # fmt: skip
-    with (directory / "xds.log").open("wb") as log:
+    with (place / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: ASYNC220 - it returns at once
     try:
         yield process.pid, port.number
@@ -136,7 +149,7 @@ async def _sidecar(sidecars: Sidecars, identity: Identity, store: Store, port: i
     directory = sidecars.certificate_directory(identity).parent
     directory.mkdir(parents=True)
     with contextlib.chdir(directory):
-        sidecar = await sidecars.start(identity, name, ADDRESSES[identity], files, ("127.0.0.1", port, server))
+        sidecar = await sidecars.start(identity, name, ADDRESSES[identity], files, Server("127.0.0.1", port, server))
     async with asyncio.timeout(SECONDS):
         await sidecar.ready.wait()
 

@@ -94,7 +94,7 @@ def test_the_gateway_is_what_the_signer_takes_for_genuine(delivery: Delivery) ->
         chart.rendered("--set=egress.enabled=true,egress.resources.limits.memory=1Gi", f"--set={chosen}")
     )
     (gateway,) = [each for each in chart.of_kind(made, "Deployment") if each["metadata"]["name"] == "lawflow-egress"]
-    started_with = bootstrap_settings(f"lawflow-xds.{chart.NAMESPACE}.svc:18000", "example.org", chart.NAMESPACE)
+    started_with = bootstrap_settings("example.org", chart.NAMESPACE)
     (release,) = sidecar_releases(["registry.example/sidecar:2"], started_with)
     template = gateway["spec"]["template"]
     assert is_genuine_gateway(template, InjectionSettings(release, delivery=delivery))

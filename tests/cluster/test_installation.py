@@ -116,7 +116,8 @@ def test_the_controller_certifies_the_servers_and_tells_the_api_server_whom_to_t
     found = eventually(lambda: roots(cluster), "caBundle in every webhook")
     serving = cluster.get("secret", "lawflow-webhook-serving", "-n", NAMESPACE)
     assert found == {serving["data"]["ca.crt"]}
-    assert cluster.find("secret", "lawflow-xds-serving", "-n", NAMESPACE)
+    for server in ("xds", "standby"):
+        assert cluster.find("secret", f"lawflow-{server}-serving", "-n", NAMESPACE)
 
 
 @contextmanager
@@ -184,6 +185,24 @@ def test_the_configuration_server_serves_with_its_certificate_and_its_rights(
     assert cluster.may(account, "get", "pods", "shop")
     assert cluster.may(account, "patch", "pods", "shop")
     assert not cluster.may(account, "get", "secrets", NAMESPACE)
+
+
+def test_the_standby_follows_the_configuration_server_with_its_certificate_and_its_rights(
+    installed: Installed, tmp_path: Path
+) -> None:
+    cluster = installed.cluster
+    (tmp_path / "xds").mkdir()
+    (tmp_path / "standby").mkdir()
+    roots = f"--roots={tmp_path / 'standby' / 'ca.crt'}"
+    with (
+        serving(cluster, "xds", tmp_path / "xds") as port,
+        # It is ready once it follows one.
+        serving(cluster, "standby", tmp_path / "standby", roots, f"--xds-replicas=127.0.0.1:{port}"),
+    ):
+        account = cluster.service_account(NAMESPACE, "lawflow-standby")
+        assert cluster.may(account, "get", "pods", "shop")
+        assert not cluster.may(account, "list", "pods", "shop")
+        assert not cluster.may(account, "get", "secrets", NAMESPACE)
 
 
 def test_the_api_server_trusts_the_admission_server_behind_its_service(installed: Installed, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from lawflow.identity.bundle import TrustBundle
 from lawflow.identity.credential import issue_credential
 from lawflow.identity.pem import new_private_key
 from lawflow.identity.spiffe import SpiffeId
+from lawflow.mesh.bootstrap import Server
 from lawflow.mesh.sidecar import Identity
 from lawflow.model import labels
 from lawflow.model.kinds import CONFIG_MAP, DATA_FLOW, ENDPOINT_SLICE, POD, SERVICE
@@ -144,7 +145,7 @@ async def site(control_plane: Cluster, namespace: str, tmp_path: Path) -> AsyncI
                 f"{namespace}/{POD_NAME}",
                 "127.212.7.9",
                 files(issuer, bundle, namespace, "orders"),
-                ("127.0.0.1", port.number, server),
+                Server("127.0.0.1", port.number, server),
             )
             yield Site(store, namespace, sidecar, bundle, health.number)
         finally:

@@ -16,7 +16,7 @@ from tests.support.ports import ReservedPort
 
 from lawflow.inject import Injected, SidecarRelease, inject_pod
 from lawflow.inject.secret_discovery import FILES
-from lawflow.mesh.bootstrap import BootstrapSettings, bootstrap
+from lawflow.mesh.bootstrap import BootstrapSettings, Server, bootstrap
 from lawflow.model import sidecar as contract
 from lawflow.standalone.envoy import EnvoyProcess, die_with_parent, envoy_binary
 
@@ -78,9 +78,7 @@ async def sidecar(tmp_path: Path, authority: Authority) -> AsyncIterator[tuple[E
     text = json.dumps(
         bootstrap(
             BootstrapSettings(
-                "127.0.0.1",
-                xds.number,
-                "spiffe://example.org/ns/lawflow-system/sa/lawflow-xds",
+                (Server("127.0.0.1", xds.number, "spiffe://example.org/ns/lawflow-system/sa/lawflow-xds"),),
                 certificate_directory=str(directory),
                 admin_socket=str(socket),
                 health_address="127.0.0.1",

@@ -12,10 +12,7 @@ from lawflow.model.sidecar import Interception, RedirectBy
 
 Object = dict[str, Any]
 
-_ADDRESS = "lawflow-xds.lawflow-system.svc:18000"
-(_RELEASE,) = sidecar_releases(
-    ["lawflow/sidecar:0.1.0"], bootstrap_settings(_ADDRESS, "cluster.local", "lawflow-system")
-)
+(_RELEASE,) = sidecar_releases(["lawflow/sidecar:0.1.0"], bootstrap_settings("cluster.local", "lawflow-system"))
 SETTINGS = InjectionSettings(_RELEASE)
 
 GENUINE: Object = genuine_sidecar(SETTINGS).model_dump(mode="json", by_alias=True)

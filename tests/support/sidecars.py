@@ -1,5 +1,6 @@
 """Sidecars whose world the test holds in its hand: an xDS server that can be stopped, and Envoys that outlive it."""
 
+import asyncio
 import contextlib
 import datetime as dt
 import secrets
@@ -10,24 +11,30 @@ from typing import Any
 
 import grpc
 
-from lawflow.identity.authority import create_intermediate, create_root
+from lawflow.controller.serving import dns_names
+from lawflow.identity.authority import create_intermediate, create_root, issue_x509_svid
 from lawflow.identity.bundle import TrustBundle
 from lawflow.identity.credential import Credential, issue_credential
 from lawflow.identity.pem import certificates_to_pem, new_private_key, private_key_to_pem
 from lawflow.identity.spiffe import SpiffeId
 from lawflow.identity.token_key import TokenKey, TokenKeys
+from lawflow.mesh.bootstrap import Server
 from lawflow.mesh.sidecar import Identity, MeshSettings, Placement
 from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE, SERVICE
 from lawflow.model.loopback import loopback_addresses
 from lawflow.standalone.sidecars import RunningSidecar, Sidecars
 from lawflow.store.protocol import WatchEvent
 from lawflow.xds.credentials import Credentials
+from lawflow.xds.following import follow
+from lawflow.xds.handover import Handover
+from lawflow.xds.last_known import LastKnown
 from lawflow.xds.server import DiscoveryService, ServerCredentials, start
 from lawflow.xds.snapshots import Snapshots
 from lawflow.xds.world import World
 
 TRUST_DOMAIN = "example.org"
 SYSTEM, SERVER = "lawflow-system", "lawflow-xds"
+STANDBY = Identity(SYSTEM, "lawflow-standby")
 EGRESS = Identity(SYSTEM, "lawflow-egress")
 API_SERVER = ("default", "kubernetes", 443)
 
@@ -62,6 +69,8 @@ class Mesh:
     """Service accounts whose pods redirect, with the addresses where connections arrive."""
     addresses: dict[str, str] = field(default_factory=dict)
     """Addresses of pods that are no loopback addresses of the test's own."""
+    standby_port: int = 0
+    """Where the standby serves; 0 for none."""
     _server: grpc.aio.Server | None = None
 
     def __post_init__(self) -> None:
@@ -111,11 +120,25 @@ class Mesh:
     async def serve(self, credential: Credential | None = None) -> None:
         """Start the xDS server, with a memory of nothing."""
         self.service = self._new_service()
-        own = credential or self.credential(SYSTEM, SERVER)
-        pem = ServerCredentials(
-            private_key_to_pem(own.key), certificates_to_pem(own.chain), certificates_to_pem(self.bundle.roots)
-        )
-        self._server, self.port = await start(self.service, "127.0.0.1", self.port, lambda: pem)
+        pem = self.server_credentials(credential or self._serving(SERVER))
+        handover = Handover(self.snapshots, STANDBY, TRUST_DOMAIN).handler()
+        self._server, self.port = await start(self.service, "127.0.0.1", self.port, lambda: pem, handover)
+
+    @contextlib.asynccontextmanager
+    async def standing_by(self) -> AsyncIterator[LastKnown]:
+        """A standby that follows the xDS server, for the sidecars that start within; yields what it knows."""
+        known = LastKnown()
+        pem = self.server_credentials(self._serving(STANDBY.service_account))
+        service = DiscoveryService(known, TRUST_DOMAIN, self._interception, resumes=False)
+        server, self.standby_port = await start(service, "127.0.0.1", 0, lambda: pem)
+        name = dns_names(SERVER, SYSTEM)[0]
+        following = asyncio.create_task(follow(known, "127.0.0.1", self.port, name, lambda: pem))
+        try:
+            yield known
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
+            await server.stop(None)
 
     async def end_server(self) -> None:
         """Kill the xDS server."""
@@ -130,18 +153,32 @@ class Mesh:
             "tls.crt": certificates_to_pem(credential.chain),
             "ca.crt": self.bundle.to_pem(),
         }
-        server = f"spiffe://{TRUST_DOMAIN}/ns/{SYSTEM}/sa/{SERVER}"
+        servers = {Identity(SYSTEM, SERVER): self.port, STANDBY: self.standby_port}
         return await self.sidecars.start(
             Identity(namespace, service_account),
             f"{namespace}/{service_account}-1",
             self.address(service_account),
             files,
-            ("127.0.0.1", self.port, server),
+            *(Server("127.0.0.1", port, each.spiffe_id(TRUST_DOMAIN)) for each, port in servers.items() if port),
         )
 
     async def close(self) -> None:
         await self.sidecars.close()
         await self.end_server()
+
+    def _serving(self, server: str) -> Credential:
+        """What the controller issues to a server that sidecars call."""
+        key, spiffe_id = new_private_key(), SpiffeId(TRUST_DOMAIN, SYSTEM, server)
+        chain = issue_x509_svid(
+            self._issuer, spiffe_id, key.public_key(), now=dt.datetime.now(dt.UTC), random=secrets.token_bytes,
+            dns_names=dns_names(server, SYSTEM),
+        )  # fmt: skip
+        return Credential(key, chain)
+
+    def server_credentials(self, own: Credential) -> ServerCredentials:
+        """A credential as servers have it, and whoever calls the xDS server by gRPC."""
+        roots = certificates_to_pem(self.bundle.roots)
+        return ServerCredentials(private_key_to_pem(own.key), certificates_to_pem(own.chain), roots)
 
     def _new_service(self) -> DiscoveryService:
         self.snapshots = Snapshots(

@@ -12,7 +12,7 @@ app.kubernetes.io/component: {{ . }}
 
 {{- /* The processes that run as Deployments of the operator's image; the signer where there is something to sign. */}}
 {{- define "lawflow.components" -}}
-controller webhook xds{{ if eq .Values.sidecar.delivery "podCertificate" }} signer{{ end }}
+controller webhook xds standby{{ if eq .Values.sidecar.delivery "podCertificate" }} signer{{ end }}
 {{- end }}
 
 {{- define "lawflow.image" -}}

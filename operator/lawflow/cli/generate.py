@@ -14,11 +14,9 @@ from lawflow.inject.gateway import gateway_pod
 from lawflow.inject.settings import Delivery, InjectionSettings, SidecarRelease
 from lawflow.law.document import catalogue_page
 from lawflow.mesh import releases
-from lawflow.mesh.bootstrap import BootstrapSettings, bootstrap
+from lawflow.mesh.bootstrap import BootstrapSettings, bootstrap, installed_servers
 from lawflow.model.document import api_reference
 from lawflow.model.schema import custom_resource_definitions
-from lawflow.model.trust_bundle import XDS_SERVICE_ACCOUNT
-from lawflow.xds.server import XDS_PORT
 
 _HEADER = "# Generated from lawflow.model by `lawflow generate crds`.\n"
 _GATE_HEADER = "# Generated from lawflow.gate by `lawflow generate chart`; Helm fills in the namespace.\n"
@@ -79,9 +77,8 @@ def chart_files() -> Iterator[tuple[str, str]]:
 
 def _open_release() -> SidecarRelease:
     """The sidecar's release with what an installation chooses left open for Helm."""
-    host = f"{XDS_SERVICE_ACCOUNT}.{_RELEASE_NAMESPACE}.svc"
-    server = f"spiffe://{_TRUST_DOMAIN}/ns/{_RELEASE_NAMESPACE}/sa/{XDS_SERVICE_ACCOUNT}"
-    text = json.dumps(bootstrap(BootstrapSettings(host, XDS_PORT, server)), sort_keys=True)
+    servers = installed_servers(_TRUST_DOMAIN, _RELEASE_NAMESPACE)
+    text = json.dumps(bootstrap(BootstrapSettings(servers)), sort_keys=True)
     return SidecarRelease("{{.Chart.AppVersion}}", "{{first .Values.sidecar.images}}", text)
 
 

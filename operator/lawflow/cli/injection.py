@@ -8,12 +8,12 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from lawflow.identity.spiffe import SpiffeId
+from lawflow.identity.spiffe import check_trust_domain
 from lawflow.inject.settings import Delivery, InjectionSettings, SidecarRelease
-from lawflow.mesh.bootstrap import BootstrapSettings
+from lawflow.mesh.bootstrap import BootstrapSettings, Server, installed_servers
 from lawflow.mesh.releases import KEPT, bootstrap_of, counted_versions
 from lawflow.model.sidecar import SIGNER_NAME, USER_ID, Interception, RedirectBy
-from lawflow.model.trust_bundle import SYSTEM_NAMESPACE, XDS_SERVICE_ACCOUNT
+from lawflow.model.trust_bundle import SYSTEM_NAMESPACE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -58,6 +58,11 @@ _OPTIONS = (
         "xds_address",
         help="HOST:PORT of the configuration server [default: lawflow-xds.NAMESPACE.svc:18000].",
     ),
+    click.option(
+        "--standby",
+        "standby_address",
+        help="HOST:PORT of the server that stands by for it [default: lawflow-standby.NAMESPACE.svc:18000].",
+    ),
 )
 
 
@@ -79,10 +84,11 @@ def injection_options(command: Command, own_namespace: str = "--namespace") -> C
         trust_domain: str,
         own_namespace: str,
         xds_address: str | None,
+        standby_address: str | None,
         **rest: Any,
     ) -> Any:
-        address = xds_address or f"{XDS_SERVICE_ACCOUNT}.{own_namespace}.svc:18000"
-        current, *previous = sidecar_releases(images, bootstrap_settings(address, trust_domain, own_namespace))
+        servers = bootstrap_settings(trust_domain, own_namespace, xds_address, standby_address)
+        current, *previous = sidecar_releases(images, servers)
         injection = InjectionSettings(
             current,
             tuple(previous),
@@ -104,12 +110,29 @@ def injection_options(command: Command, own_namespace: str = "--namespace") -> C
     return cast("Command", decorated)
 
 
-def bootstrap_settings(address: str, trust_domain: str, namespace: str) -> BootstrapSettings:
-    """What sidecars of an installation are started with; ``address`` is HOST:PORT of the configuration server."""
+def bootstrap_settings(
+    trust_domain: str, namespace: str, xds_address: str | None = None, standby_address: str | None = None
+) -> BootstrapSettings:
+    """What sidecars of an installation are started with; addresses are HOST:PORT, those of the Services by default.
+
+    Raises SpiffeIdError for a malformed trust domain.
+    """
+    check_trust_domain(trust_domain)
+    given = ("--xds", xds_address), ("--standby", standby_address)
+    return BootstrapSettings(
+        tuple(
+            Server(*host_and_port(option, address), server.spiffe_id) if address else server
+            for server, (option, address) in zip(installed_servers(trust_domain, namespace), given, strict=True)
+        )
+    )
+
+
+def host_and_port(option: str, address: str) -> tuple[str, int]:
+    """HOST:PORT in its parts, as given by an option. Raises click.UsageError for anything else."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit():
-        raise click.UsageError(f"--xds {address!r} is not HOST:PORT")
-    return BootstrapSettings(host, int(port), str(SpiffeId(trust_domain, namespace, XDS_SERVICE_ACCOUNT)))
+        raise click.UsageError(f"{option} {address!r} is not HOST:PORT")
+    return host, int(port)
 
 
 def sidecar_releases(

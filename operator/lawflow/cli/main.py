@@ -45,6 +45,7 @@ COMMANDS: dict[str, Entry] = {
     "demo": Entry("lawflow.cli.demo:demo", "Show a denied flow, a lawful one, and a rotation under load."),
     "controller": Entry("lawflow.cli.controller:controller", "Run the controller (in a cluster)."),
     "webhook": Entry("lawflow.cli.webhook:webhook", "Run the admission server (in a cluster)."),
+    "standby": Entry("lawflow.cli.standby:standby", "Serve sidecars that start while xds is away (in a cluster)."),
     "xds": Entry("lawflow.cli.xds:xds", "Run the configuration server of the sidecars (in a cluster)."),
     "signer": Entry("lawflow.cli.signer:signer", "Run the signer of pod certificates (in a cluster)."),
     "ready": Entry("lawflow.cli.ready:ready", "Wait until the gate works in a cluster."),

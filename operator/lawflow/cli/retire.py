@@ -36,13 +36,7 @@ from lawflow.model.kinds import (
 )  # fmt: skip
 from lawflow.model.parse import data_flows
 from lawflow.model.sidecar import SIGNER_NAME, certificate_secret_name
-from lawflow.model.trust_bundle import (
-    APP_ROOTS_NAME,
-    CONFIG_MAP_NAME,
-    ISSUER_NAME,
-    TOKEN_KEYS_NAME,
-    XDS_SERVICE_ACCOUNT,
-)  # fmt: skip
+from lawflow.model.trust_bundle import APP_ROOTS_NAME, CONFIG_MAP_NAME, ISSUER_NAME, TOKEN_KEYS_NAME
 from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import ForbiddenError, NotFoundError, Object, Store, StoreError
 
@@ -222,7 +216,7 @@ async def _remove_own(store: Store, namespace: str, *, forget: bool) -> None:
         authority.SECRET_NAME,
         ISSUER_NAME,
         TOKEN_KEYS_NAME,
-        *map(serving.secret_name, (serving.WEBHOOK, XDS_SERVICE_ACCOUNT)),
+        *map(serving.secret_name, serving.SERVERS),
     ]
     for name in [*secrets, *([keys.SECRET_NAME] if forget else [])]:
         await store.delete(SECRET, namespace, name)

@@ -8,25 +8,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import grpc
 from prometheus_client import CollectorRegistry
 
 from lawflow.cli.json_logs import log_as_json
+from lawflow.cli.server_credentials import credentials_of
 from lawflow.daemon.health import serve_health
 from lawflow.daemon.termination import until_terminated
-from lawflow.identity.pem import PemError, certificates_from_pem, private_key_from_pem
+from lawflow.identity.pem import PemError
 from lawflow.mesh.keys import SECRET_KEY
 from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, ServicePort
 from lawflow.model.loopback import CLUSTER_DOMAIN
 from lawflow.model.sidecar import CERTIFICATE_DIRECTORY, EGRESS_SERVICE_ACCOUNT
-from lawflow.model.trust_bundle import SYSTEM_NAMESPACE, TOKEN_KEYS_KEY
+from lawflow.model.trust_bundle import STANDBY_SERVICE_ACCOUNT, SYSTEM_NAMESPACE, TOKEN_KEYS_KEY, XDS_PORT
 from lawflow.store.kubernetes import KubernetesStore
 from lawflow.store.protocol import Store, StoreError
 from lawflow.xds.acknowledgement import note_acknowledgements
 from lawflow.xds.credentials import Credentials, keys_in
 from lawflow.xds.external_roots import PUBLIC, ExternalRoots
+from lawflow.xds.handover import Handover
 from lawflow.xds.interception import Interceptions
 from lawflow.xds.metrics import Sidecars
-from lawflow.xds.server import XDS_PORT, DiscoveryService, ServerCredentials, start
+from lawflow.xds.server import DiscoveryService, ServerCredentials, start
 from lawflow.xds.snapshots import Snapshots
 from lawflow.xds.watch import watch
 from lawflow.xds.world import World
@@ -127,10 +130,12 @@ def xds(
             registry = CollectorRegistry()
             registry.register(Sidecars(service))
             await stack.enter_async_context(serve_health(registry, lambda: snapshots.is_open, host, health_port))
+            credentials = credentials_of(certificate, key, lambda: snapshots.bundle)
+            handover = Handover(snapshots, Identity(namespace, STANDBY_SERVICE_ACCOUNT), trust_domain).handler()
             await until_terminated(
                 watch(store, world, snapshots, namespace),
                 snapshots.renew(),
-                _serve(service, snapshots, store, f"{host}:{port}", credentials_of(certificate, key, snapshots)),
+                _serve(service, snapshots, store, f"{host}:{port}", credentials, handover),
             )
 
     try:
@@ -161,38 +166,14 @@ async def _serve(
     store: Store,
     address: str,
     credentials: Callable[[], ServerCredentials],
+    handover: grpc.GenericRpcHandler,
 ) -> None:
     # Until the roots are known nobody could be told from a stranger.
     await snapshots.opened()
     host, _, port = address.rpartition(":")
-    server, _ = await start(service, host, int(port), credentials)
+    server, _ = await start(service, host, int(port), credentials, handover)
     _log.info("serving sidecars", extra={"address": address})
     try:
         await note_acknowledgements(service, store)
     finally:
         await server.stop(DRAIN_SECONDS)
-
-
-def credentials_of(certificate: Path, key: Path, snapshots: Snapshots) -> Callable[[], ServerCredentials]:
-    """The server's credentials: its own from files, read anew where they changed, and the roots of the bundle.
-
-    While new files cannot be used the old ones stay. Raises PemError or OSError where there never were usable ones.
-    """
-    held: list[tuple[object, str, str]] = []
-
-    def credentials() -> ServerCredentials:
-        try:
-            mark = certificate.stat().st_mtime_ns, key.stat().st_mtime_ns
-            if not held or held[0][0] != mark:
-                private, chain = key.read_text(encoding="utf-8"), certificate.read_text(encoding="utf-8")
-                private_key_from_pem(private)
-                certificates_from_pem(chain)
-                held[:] = [(mark, private, chain)]
-        except (OSError, PemError) as error:
-            if not held:
-                raise
-            _log.error("the new certificate cannot be used, the old one stays", extra={"problem": str(error)})
-        _, private, chain = held[0]
-        return ServerCredentials(private, chain, snapshots.bundle)
-
-    return credentials

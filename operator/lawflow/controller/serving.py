@@ -17,12 +17,15 @@ from lawflow.identity.rotation import Holding, renewal_reason, renewal_time
 from lawflow.identity.spiffe import SpiffeId
 from lawflow.model.kinds import MUTATING_WEBHOOK_CONFIGURATION, SECRET, VALIDATING_WEBHOOK_CONFIGURATION, Kind
 from lawflow.model.loopback import CLUSTER_DOMAIN
-from lawflow.model.trust_bundle import XDS_SERVICE_ACCOUNT
+from lawflow.model.trust_bundle import STANDBY_SERVICE_ACCOUNT, XDS_SERVICE_ACCOUNT
 from lawflow.store.protocol import Object
 
 KIND = "ServingCertificate"
 KEY = KIND, "", ""
 WEBHOOK = "lawflow-webhook"
+KNOWN_BY_SPIFFE_ID = frozenset({XDS_SERVICE_ACCOUNT, STANDBY_SERVICE_ACCOUNT})
+"""Servers that sidecars call; the API server knows the other by its name."""
+SERVERS = WEBHOOK, *sorted(KNOWN_BY_SPIFFE_ID)
 CONFIGURATION_NAME = "lawflow"
 FIELD_MANAGER = "lawflow-serving"
 """Owns ``caBundle`` alone, so that whoever installs Lawflow can own the rest, failurePolicy before all."""
@@ -31,11 +34,11 @@ INTERVAL = dt.timedelta(minutes=1)
 
 
 async def reconcile(environment: Environment, _namespace: str, _name: str) -> dt.datetime | None:
-    """Keep both certificates fresh and the roots known to the API server; returns when to look again."""
+    """Keep the certificates fresh and the roots known to the API server; returns when to look again."""
     if not environment.authority:
         return environment.now + dt.timedelta(seconds=1)
     state = environment.authority[0]
-    renewals = [await _certificate(environment, server, state) for server in (WEBHOOK, XDS_SERVICE_ACCOUNT)]
+    renewals = [await _certificate(environment, server, state) for server in SERVERS]
     for kind in (MUTATING_WEBHOOK_CONFIGURATION, VALIDATING_WEBHOOK_CONFIGURATION):
         await _trust(environment, kind, state.bundle)
     return min(environment.now + INTERVAL, *renewals)
@@ -66,9 +69,9 @@ async def _certificate(environment: Environment, server: str, state: AuthoritySt
 
 def _issue(environment: Environment, server: str, state: AuthorityState) -> Credential:
     key, now, names = new_private_key(), environment.now, dns_names(server, environment.settings.namespace)
-    if server == XDS_SERVICE_ACCOUNT:
+    if server in KNOWN_BY_SPIFFE_ID:
         chain = issue_x509_svid(
-            state.issuer, _spiffe_id(environment), key.public_key(), now=now, random=secrets.token_bytes,
+            state.issuer, _spiffe_id(environment, server), key.public_key(), now=now, random=secrets.token_bytes,
             lifetime=SERVING_LIFETIME, dns_names=names,
         )  # fmt: skip
     else:
@@ -87,14 +90,14 @@ def dns_names(server: str, namespace: str) -> tuple[str, ...]:
     )
 
 
-def _spiffe_id(environment: Environment) -> SpiffeId:
-    return SpiffeId(environment.settings.trust_domain, environment.settings.namespace, XDS_SERVICE_ACCOUNT)
+def _spiffe_id(environment: Environment, server: str) -> SpiffeId:
+    return SpiffeId(environment.settings.trust_domain, environment.settings.namespace, server)
 
 
 def _stale(environment: Environment, server: str, stored: Object, held: Credential, state: AuthorityState) -> bool:
     names = {*dns_names(server, environment.settings.namespace)}
-    if server == XDS_SERVICE_ACCOUNT:
-        names.add(str(_spiffe_id(environment)))
+    if server in KNOWN_BY_SPIFFE_ID:
+        names.add(str(_spiffe_id(environment, server)))
     holding = Holding(held.chain, held.key.public_key(), frozenset(names), state.bundle, environment.now)
     return renewal_reason(holding) is not None or not holds_roots(stored, state.bundle)
 

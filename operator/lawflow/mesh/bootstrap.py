@@ -1,15 +1,16 @@
 """The static part that a sidecar starts with: who it is, where its xDS server is, admin socket, health listener."""
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from lawflow import __version__
 from lawflow.mesh import tls
 from lawflow.mesh.cluster import CONNECT_TIMEOUT
-from lawflow.mesh.endpoint import load_assignment
+from lawflow.mesh.endpoint import by_priority
 from lawflow.mesh.envoy import ADS, Resource, extension, socket_address, typed
 from lawflow.mesh.policy import SCHEMA
+from lawflow.mesh.sidecar import Identity
 from lawflow.model import sidecar as contract
+from lawflow.model.trust_bundle import STANDBY_SERVICE_ACCOUNT, XDS_PORT, XDS_SERVICE_ACCOUNT
 
 XDS_CLUSTER = "xds"
 NODE_METADATA = "lawflow.module"
@@ -18,13 +19,28 @@ _ADMIN_CLUSTER = "admin"
 
 
 @dataclass(frozen=True)
+class Server:
+    """An xDS server: where it is, and the SPIFFE id that it proves."""
+
+    host: str
+    port: int
+    spiffe_id: str
+
+
+def installed_servers(trust_domain: str, namespace: str) -> tuple[Server, ...]:
+    """The servers of an installation in ``namespace``: the xDS server, and the one that stands by for it."""
+    return tuple(
+        Server(f"{name}.{namespace}.svc", XDS_PORT, Identity(namespace, name).spiffe_id(trust_domain))
+        for name in (XDS_SERVICE_ACCOUNT, STANDBY_SERVICE_ACCOUNT)
+    )
+
+
+@dataclass(frozen=True)
 class BootstrapSettings:
     """What one sidecar is told at its start. The defaults are those of a pod."""
 
-    xds_host: str
-    xds_port: int
-    xds_spiffe_id: str
-    """Whom the sidecar takes for its xDS server."""
+    servers: tuple[Server, ...]
+    """Its xDS servers: one is asked only while those before it cannot be reached."""
     module: str = f"{__version__}/{SCHEMA}"
     """Version of the sidecar's module, and of the policies that it reads: the server writes what it understands."""
     node_id: str = "sidecar"
@@ -59,12 +75,16 @@ def bootstrap(settings: BootstrapSettings) -> Resource:
 
 
 def _xds_cluster(settings: BootstrapSettings) -> Resource:
+    servers = settings.servers
     return {
         "name": XDS_CLUSTER,
-        "type": "STATIC" if is_address(settings.xds_host) else "STRICT_DNS",
+        "type": "STRICT_DNS",
         "connect_timeout": CONNECT_TIMEOUT,
-        "load_assignment": load_assignment(XDS_CLUSTER, [(settings.xds_host, settings.xds_port)]),
-        "transport_socket": tls.control_plane_socket(settings.xds_spiffe_id, settings.certificate_directory),
+        "load_assignment": by_priority(XDS_CLUSTER, [(server.host, server.port) for server in servers]),
+        "outlier_detection": _PASSED_OVER,
+        "transport_socket": tls.control_plane_socket(
+            [server.spiffe_id for server in servers], settings.certificate_directory
+        ),
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
                 "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -75,6 +95,17 @@ def _xds_cluster(settings: BootstrapSettings) -> Resource:
             )
         },
     }
+
+
+_PASSED_OVER = {
+    # The first connection that fails lets the next server have its turn; soon after, the first is tried anew.
+    "consecutive_5xx": 1,
+    "interval": "1s",
+    "base_ejection_time": "10s",
+    "max_ejection_time": "10s",
+    "max_ejection_percent": 100,
+}
+"""When a server is passed over, as ``envoy.config.cluster.v3.OutlierDetection``."""
 
 
 def _admin_cluster(settings: BootstrapSettings) -> Resource:
@@ -124,12 +155,3 @@ def _health_listener(settings: BootstrapSettings) -> Resource:
             }
         ],
     }
-
-
-def is_address(host: str) -> bool:
-    """Whether a host is written as an IP address, not as a name."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

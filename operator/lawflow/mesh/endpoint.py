@@ -17,6 +17,15 @@ def load_assignment(cluster: str, addresses: Iterable[tuple[str, int]]) -> Resou
     return {"cluster_name": cluster, "endpoints": [{"lb_endpoints": endpoints}]}
 
 
+def by_priority(cluster: str, addresses: Iterable[tuple[str, int]]) -> Resource:
+    """A ClusterLoadAssignment in which each address serves only while those before it do not."""
+    endpoints = [
+        {"priority": priority, "lb_endpoints": [{"endpoint": {"address": socket_address(*address)}}]}
+        for priority, address in enumerate(addresses)
+    ]
+    return {"cluster_name": cluster, "endpoints": endpoints}
+
+
 def ready_addresses(slices: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Addresses of the ready endpoints in the EndpointSlices of one Service, each once, in order."""
     return tuple(sorted({address for endpoint_slice in slices for address in _ready(endpoint_slice)}))

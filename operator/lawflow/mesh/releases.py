@@ -7,12 +7,13 @@ keeps its own in ``bootstraps/VERSION.json``, with sample values where installat
 
 import json
 import re
+from dataclasses import astuple
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
 from lawflow import __version__
-from lawflow.mesh.bootstrap import BootstrapSettings, bootstrap, is_address
+from lawflow.mesh.bootstrap import BootstrapSettings, Server, bootstrap
 from lawflow.mesh.envoy import Resource
 
 COUNTED = 3
@@ -20,7 +21,12 @@ COUNTED = 3
 KEPT: Traversable = files("lawflow.mesh") / "bootstraps"
 """The folder of what the releases kept."""
 _SUFFIX = ".json"
-_SAMPLE = BootstrapSettings("xds.invalid", 65535, "spiffe://domain.invalid/ns/namespace/sa/server")
+_SAMPLE = BootstrapSettings(
+    tuple(
+        Server(f"{name}.invalid", port, f"spiffe://domain.invalid/ns/namespace/sa/{name}")
+        for name, port in (("xds", 65535), ("standby", 65534))
+    )
+)
 
 
 def template() -> str:
@@ -44,13 +50,11 @@ def bootstrap_of(version: str, settings: BootstrapSettings, kept: Traversable = 
     """The bootstrap that a release counted above starts its sidecars with, in this installation."""
     if version == __version__:
         return bootstrap(settings)
-    values: dict[Any, Any] = {
-        _SAMPLE.xds_host: settings.xds_host,
-        _SAMPLE.xds_port: settings.xds_port,
-        _SAMPLE.xds_spiffe_id: settings.xds_spiffe_id,
+    values = {
+        before: after
+        for sample, server in zip(_SAMPLE.servers, settings.servers, strict=True)
+        for before, after in zip(astuple(sample), astuple(server), strict=True)
     }
-    if is_address(settings.xds_host):
-        values["STRICT_DNS"] = "STATIC"  # nothing but the xDS server is called by name
     filled: Resource = _filled(json.loads((kept / f"{version}{_SUFFIX}").read_text(encoding="utf-8")), values)
     return filled
 

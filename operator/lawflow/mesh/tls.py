@@ -94,12 +94,12 @@ def downstream_socket(peer_secret: str, directory: str) -> Resource:
     )
 
 
-def control_plane_socket(server_id: str, directory: str) -> Resource:
-    """The sidecar's connection to its xDS server, whose roots come by file: nothing could deliver them yet."""
+def control_plane_socket(server_ids: Iterable[str], directory: str) -> Resource:
+    """The sidecar's connection to its xDS servers, whose roots come by file: nothing could deliver them yet."""
     common = _common(directory, {})
     del common["validation_context_sds_secret_config"]
     common["combined_validation_context"] = {
-        "default_validation_context": {"match_typed_subject_alt_names": _spiffe_ids([server_id])},
+        "default_validation_context": {"match_typed_subject_alt_names": _spiffe_ids(server_ids)},
         "validation_context_sds_secret_config": {
             "name": contract.TRUST_SECRET,
             "sds_config": _file(directory, contract.TRUST_SECRET_FILE),

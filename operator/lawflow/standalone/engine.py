@@ -22,6 +22,7 @@ from lawflow.identity.pem import certificates_to_pem, new_private_key, private_k
 from lawflow.identity.rotation import renewal_time
 from lawflow.identity.spiffe import SpiffeId
 from lawflow.law import LegalData, default_legal_data
+from lawflow.mesh.bootstrap import Server
 from lawflow.mesh.sidecar import Identity, MeshSettings, Placement
 from lawflow.model.kinds import SERVICE
 from lawflow.model.trust_bundle import SYSTEM_NAMESPACE, XDS_SERVICE_ACCOUNT
@@ -142,7 +143,7 @@ async def standalone(settings: StandaloneSettings, report: Report) -> AsyncItera
         service = DiscoveryService(snapshots, settings.trust_domain)
         server, port = await start(service, _HOST, settings.xds_port, _server_credentials(environment, settings))
         own = SpiffeId(settings.trust_domain, SYSTEM_NAMESPACE, XDS_SERVICE_ACCOUNT)
-        host = Host(store, environment, sidecars, report, (_HOST, port, str(own)))
+        host = Host(store, environment, sidecars, report, Server(_HOST, port, str(own)))
         controller = Controller(environment)
         try:
             async with asyncio.TaskGroup() as group:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from lawflow import __version__
 from lawflow.controller.settings import Environment
+from lawflow.mesh.bootstrap import Server
 from lawflow.mesh.sidecar import Identity
 from lawflow.model import labels
 from lawflow.model.dataflow import DataFlow
@@ -44,7 +45,7 @@ class Host:
     environment: Environment
     sidecars: Sidecars
     report: Report
-    xds: tuple[str, int, str]
+    xds: Server
     """Host, port and SPIFFE id of the xDS server."""
     _admitted: dict[Key, Workload] = field(default_factory=dict)
     _said: dict[str, object] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lawflow.mesh import tls
-from lawflow.mesh.bootstrap import BootstrapSettings, bootstrap
+from lawflow.mesh.bootstrap import BootstrapSettings, Server, bootstrap
 from lawflow.mesh.sidecar import Identity
 from lawflow.model import sidecar as contract
 from lawflow.standalone.delivery import deliver
@@ -54,9 +54,9 @@ class Sidecars:
         return self._directory / identity.namespace / identity.service_account / "certificate"
 
     async def start(
-        self, identity: Identity, node: str, address: str, certificate: Mapping[str, str], xds: tuple[str, int, str]
+        self, identity: Identity, node: str, address: str, certificate: Mapping[str, str], *servers: Server
     ) -> RunningSidecar:
-        """Start a sidecar that listens at ``address``; ``xds`` is host, port and SPIFFE id of its server.
+        """Start a sidecar that listens at ``address``; ``servers`` are its xDS servers, each for want of those before.
 
         Raises PortInUseError and EnvoyError.
         """
@@ -64,11 +64,8 @@ class Sidecars:
         await self._deliver(identity, certificate)
         self._count += 1
         socket = self._sockets / f"{self._count}.sock"
-        host, port, server = xds
         settings = BootstrapSettings(
-            host,
-            port,
-            server,
+            servers,
             certificate_directory=str(self.certificate_directory(identity)),
             admin_socket=str(socket),
             health_address=address,

@@ -9,7 +9,7 @@ from lawflow.mesh.sidecar import Identity
 from lawflow.model import labels
 from lawflow.model.kinds import POD
 from lawflow.store.protocol import Object, Store, StoreError
-from lawflow.xds.snapshots import Capture
+from lawflow.xds.source import Capture
 
 REMEMBERED = 20_000
 """Pods whose answer is kept for a time when the API server gives none."""

@@ -1,10 +1,12 @@
-"""What the xDS server counts."""
+"""What the xDS server and its standby count."""
 
 from collections import Counter
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from lawflow.xds.handover import key_of
+from lawflow.xds.last_known import LastKnown
 from lawflow.xds.server import DiscoveryService
 
 
@@ -25,6 +27,20 @@ class Sidecars(Collector):
             _gauge("lawflow_xds_sidecars", "Connected sidecars.", connected),
             _gauge("lawflow_xds_rejecting_sidecars", "Sidecars that rejected their last configuration.", rejecting),
         ]
+
+
+class Known(Collector):
+    """What the standby could serve, read at each scrape."""
+
+    def __init__(self, known: LastKnown) -> None:
+        self._known = known
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """Service accounts whose last policy is held, by namespace."""
+        held = {key_of(name).identity for name in self._known.versions}
+        accounts = Counter(identity.namespace for identity in held)
+        text = "Service accounts whose sidecars could start without an xDS server."
+        return [_gauge("lawflow_standby_service_accounts", text, accounts)]
 
 
 def _gauge(name: str, text: str, counts: Counter[str]) -> GaugeMetricFamily:

@@ -10,16 +10,14 @@ from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 
 from lawflow.identity.spiffe import SpiffeId, SpiffeIdError
 from lawflow.mesh.sidecar import Identity
-from lawflow.xds.snapshots import Capture, Snapshots
+from lawflow.xds.source import Capture, RefusedError, Source
 from lawflow.xds.stream import Stream
 
-XDS_PORT = 18000
 CONNECTION_SECONDS = 1800
 """Longest life of a connection. A live one is not authenticated anew when certificates are replaced; half a
 certificate's life bounds how long a lost identity is still believed."""
 
 _OPTIONS = (
-    ("grpc.max_connection_age_ms", CONNECTION_SECONDS * 1000),
     ("grpc.max_connection_age_grace_ms", 5_000),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -55,12 +53,16 @@ class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type
 
     def __init__(
         self,
-        snapshots: Snapshots,
+        source: Source,
         trust_domain: str,
         interception: Callable[[Identity, str], Awaitable[Capture]] = _explicit,
+        *,
+        resumes: bool = True,
     ) -> None:
-        """``interception`` says, for identity and node id, where redirected connections arrive."""
-        self._snapshots = snapshots
+        """``interception`` says, for identity and node id, where redirected connections arrive; ``resumes``, whether
+        sidecars are served, too, that have their configuration already."""
+        self._source = source
+        self._resumes = resumes
         self._interception = interception
         self._trust_domain = trust_domain
         self._streams: set[Stream] = set()
@@ -72,7 +74,7 @@ class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type
             Connection(
                 stream.identity,
                 stream.node,
-                stream.bundle_acknowledged(self._snapshots),
+                stream.bundle_acknowledged(self._source),
                 dict(stream.rejected),
                 stream.accepted,
                 stream.module,
@@ -91,21 +93,23 @@ class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type
     ) -> AsyncIterator[discovery_pb2.DeltaDiscoveryResponse]:
         """Serve one stream until the sidecar ends it."""
         try:
-            stream = Stream(_peer(context, self._trust_domain))
+            stream = Stream(peer(context, self._trust_domain))
         except SpiffeIdError as error:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
-        await self._snapshots.opened()
-        self._streams.add(stream)
+        await self._source.opened()
         wake = asyncio.Event()
         reader = asyncio.create_task(self._read(requests, stream, wake))
         try:
             while not reader.done() or wake.is_set():
                 wake.clear()
-                changed = self._snapshots.change()
-                for response in stream.respond(self._snapshots):
+                changed = self._source.change()
+                # Before its first request nobody knows what the sidecar is to be served by.
+                for response in stream.respond(self._source) if stream in self._streams else ():
                     yield response
                 await _first(wake, changed, reader)
             reader.result()
+        except RefusedError as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         finally:
             reader.cancel()
             self._streams.discard(stream)
@@ -115,7 +119,9 @@ class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type
         self, requests: AsyncIterator[discovery_pb2.DeltaDiscoveryRequest], stream: Stream, wake: asyncio.Event
     ) -> None:
         async for request in requests:
-            if not stream.node:
+            if request.initial_resource_versions and not self._resumes:
+                raise RefusedError("a sidecar that has its configuration goes on with it until an xDS server is back")
+            if stream not in self._streams:
                 stream.capture = await self._interception(stream.identity, request.node.id)
             rejected_before = stream.rejected.get(request.type_url)
             stream.receive(request)
@@ -125,6 +131,9 @@ class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type
                     "a sidecar rejected its configuration and keeps the last one",
                     extra={"sidecar": str(stream.identity), "type": request.type_url, "reason": reason},
                 )
+            if stream not in self._streams:
+                self._source.snapshot(stream.key)
+                self._streams.add(stream)
             wake.set()
             self._announce()
 
@@ -143,15 +152,23 @@ class ServerCredentials:
 
 
 async def start(
-    service: DiscoveryService, address: str, port: int, credentials: Callable[[], ServerCredentials]
+    service: DiscoveryService,
+    address: str,
+    port: int,
+    credentials: Callable[[], ServerCredentials],
+    *handlers: grpc.GenericRpcHandler,
+    connection_seconds: float = CONNECTION_SECONDS,
 ) -> tuple[grpc.aio.Server, int]:
     """A running server and its port, which is a free one for ``port`` 0.
 
-    ``credentials`` is asked again at each handshake, in a thread of gRPC: it must be quick.
+    ``credentials`` is asked again at each handshake, in a thread of gRPC: it must be quick. ``handlers`` serve what
+    else is asked for at the port, and connections end after ``connection_seconds``.
 
     Raises AddressInUseError where the port is taken.
     """
-    server = grpc.aio.server(options=_OPTIONS)
+    age = "grpc.max_connection_age_ms", round(connection_seconds * 1000)
+    server = grpc.aio.server(options=(*_OPTIONS, age))
+    server.add_generic_rpc_handlers(handlers)
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(service, server)
     try:
         bound = server.add_secure_port(f"{address}:{port}", _channel_security(credentials))
@@ -178,12 +195,13 @@ def _channel_security(credentials: Callable[[], ServerCredentials]) -> grpc.Serv
     return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=True)
 
 
-def _peer(context: "grpc.aio.ServicerContext[object, object]", trust_domain: str) -> Identity:
+def peer(context: "grpc.aio.ServicerContext[object, object]", trust_domain: str) -> Identity:
     """Who holds the key of the certificate at the other end. Raises SpiffeIdError."""
-    names = [name.decode() for name in context.auth_context().get("x509_subject_alternative_name", ())]
-    if len(names) != 1:
-        raise SpiffeIdError(f"an X509-SVID carries exactly one name, this certificate {len(names)}")
-    spiffe_id = SpiffeId.parse(names[0])
+    # gRPC tells it where the certificate holds exactly one URI, as an X509-SVID does (section 2 of its specification).
+    ids = [each.decode() for each in context.auth_context().get("peer_spiffe_id", ())]
+    if len(ids) != 1:
+        raise SpiffeIdError("the certificate is no X509-SVID: it carries no SPIFFE id, or more than one")
+    spiffe_id = SpiffeId.parse(ids[0])
     if spiffe_id.trust_domain != trust_domain:
         raise SpiffeIdError(f"{spiffe_id} is not in the trust domain {trust_domain}")
     return Identity(spiffe_id.namespace, spiffe_id.service_account)

@@ -3,25 +3,24 @@
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from lawflow.identity.interception import SECRET_BYTES, app_certificate
 from lawflow.mesh.external import policies_by_route
 from lawflow.mesh.keys import KeyRing
-from lawflow.mesh.policy import SCHEMA, Credential, Terms, no_credential
+from lawflow.mesh.policy import Credential, Terms, no_credential
 from lawflow.mesh.resources import ROUTE, behind, calls_outside, resources, shows_tokens
 from lawflow.mesh.route import closed_route_configuration
 from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, ServicePort, Sidecar, Whereabouts, sidecar
 from lawflow.xds.credentials import RENEWAL_SECONDS as CREDENTIAL_RENEWAL_SECONDS
 from lawflow.xds.encode import Encoded, Encoder
+from lawflow.xds.source import Capture, Key, Snapshot
 from lawflow.xds.world import World
 
 COALESCING_SECONDS = 0.1
 """Changes within this time go out together: a rollout touches many objects, and each push costs every sidecar."""
-
-Capture = tuple[str, ...]
-"""Loopback addresses where a sidecar's redirected connections arrive; empty in mode explicit."""
 
 POLICY_LIFE_SECONDS = 3600
 """How long a policy holds that is not renewed: what a sidecar may do that has lost its control plane."""
@@ -29,16 +28,8 @@ POLICY_RENEWAL_SECONDS = 600
 """How often policies are renewed. Each lives for between 50 minutes and an hour more at any time."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """All resources of one sidecar, by type URL and name, and the version of the trust bundle in them."""
-
-    resources: Mapping[str, Mapping[str, Encoded]]
-    bundle_version: str
-    policies_by_route: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The policies that a route relies on, where they are not named like it."""
-    shows_tokens: bool = False
-    """Whether there are tokens in it, which live for minutes."""
+REMEMBERED = 20_000
+"""Kinds of sidecars whose snapshots are kept current for the standby; an unused one costs some kilobytes there."""
 
 
 class Snapshots:
@@ -68,7 +59,8 @@ class Snapshots:
         self._credential = credential
         self._encoder = Encoder()
         self._bundle = ("", "")
-        self._known: dict[tuple[Identity, Capture, int], Snapshot] = {}
+        self._known: dict[Key, Snapshot] = {}
+        self._served: OrderedDict[Key, None] = OrderedDict()
         self._opened = asyncio.Event()
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -121,14 +113,30 @@ class Snapshots:
         """The event of the next change; take it before reading a snapshot, so that none is missed."""
         return self._changed
 
-    def snapshot(self, identity: Identity, capture: Capture = (), schema: int = SCHEMA) -> Snapshot:
-        """What the sidecars of ``identity`` should have now, where redirected connections arrive at ``capture``, and
-        that read policies of ``schema``."""
-        found = self._known.get((identity, capture, schema))
+    def snapshot(self, key: Key) -> Snapshot:
+        """What such sidecars should have now, where redirected connections arrive at ``key.capture``, and that read
+        policies of ``key.schema``."""
+        self.remember((key,))
+        found = self._known.get(key)
         if found is None:
-            found = self._compute(identity, capture, schema)
-            self._known[identity, capture, schema] = found
+            found = self._known[key] = self._compute(*key)
         return found
+
+    def remember(self, keys: Iterable[Key]) -> None:
+        """Count them among those that were served."""
+        for key in keys:
+            self._served[key] = None
+            self._served.move_to_end(key)
+        while len(self._served) > REMEMBERED:
+            self._served.popitem(last=False)
+
+    def expected(self) -> list[Key]:
+        """Whoever was served, and both ends of all flows in every form that anybody was served in: what may be asked
+        for next."""
+        forms = {key[1:] for key in self._served}
+        return list(
+            dict.fromkeys([*self._served, *(Key(each, *form) for each in self._world.identities() for form in forms)])
+        )
 
     def closed_route(self, name: str) -> Encoded:
         """A route configuration that denies everything, for a name that is not, or no more, in a snapshot."""

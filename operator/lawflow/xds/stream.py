@@ -13,7 +13,7 @@ from lawflow.mesh.policy import SCHEMA, SCHEMAS
 from lawflow.mesh.resources import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, SECRET
 from lawflow.mesh.sidecar import Identity
 from lawflow.xds.encode import Encoded
-from lawflow.xds.snapshots import Capture, Snapshot, Snapshots
+from lawflow.xds.source import Capture, Key, Snapshot, Source
 
 ORDER = (CLUSTER, ENDPOINT, SECRET, EXTENSION, LISTENER, ROUTE)
 """Make before break: what is referred to goes out before what refers to it."""
@@ -57,6 +57,11 @@ class Stream:
     _bundle_acknowledged: str = ""
 
     @property
+    def key(self) -> Key:
+        """What it is served by."""
+        return Key(self.identity, self.capture, self.schema)
+
+    @property
     def schema(self) -> int:
         """Version of the policies that it is written; the newest where it says nothing, or reads none that is."""
         schema = self.module.rpartition("/")[2]
@@ -92,18 +97,18 @@ class Stream:
         if request.response_nonce:
             self._answered(request, subscription)
 
-    def respond(self, snapshots: Snapshots) -> Iterator[discovery_pb2.DeltaDiscoveryResponse]:
+    def respond(self, source: Source) -> Iterator[discovery_pb2.DeltaDiscoveryResponse]:
         """Everything that the sidecar lacks, in an order that it can apply."""
-        snapshot = snapshots.snapshot(self.identity, self.capture, self.schema)
+        snapshot = source.snapshot(self.key)
         for type_url in ORDER:
             subscription = self._subscriptions.get(type_url)
-            if subscription is not None and (response := self._response(type_url, subscription, snapshot, snapshots)):
+            if subscription is not None and (response := self._response(type_url, subscription, snapshot, source)):
                 yield response
 
-    def bundle_acknowledged(self, snapshots: Snapshots) -> str:
+    def bundle_acknowledged(self, source: Source) -> str:
         """Version of the trust bundle that the sidecar has; one that needs none has the current one."""
-        needed = snapshots.snapshot(self.identity, self.capture, self.schema).resources.get(SECRET)
-        return self._bundle_acknowledged if needed else snapshots.bundle_version
+        needed = source.snapshot(self.key).resources.get(SECRET)
+        return self._bundle_acknowledged if needed else source.bundle_version
 
     def _answered(self, request: discovery_pb2.DeltaDiscoveryRequest, subscription: Subscription) -> None:
         bundle_version = subscription.sent.pop(request.response_nonce, None)
@@ -118,7 +123,7 @@ class Stream:
             self._bundle_acknowledged = bundle_version
 
     def _response(
-        self, type_url: str, subscription: Subscription, snapshot: Snapshot, snapshots: Snapshots
+        self, type_url: str, subscription: Subscription, snapshot: Snapshot, source: Source
     ) -> discovery_pb2.DeltaDiscoveryResponse | None:
         current = snapshot.resources.get(type_url, {})
         if type_url == EXTENSION and not self._reads_policies():
@@ -128,10 +133,10 @@ class Stream:
         for name in {*subscription.names, *(current if subscription.wildcard else ())}:
             if name in current:
                 is_closed = type_url == ROUTE and self._is_policy_refused(name, snapshot)
-                wanted[name] = snapshots.closed_route(name) if is_closed else current[name]
+                wanted[name] = source.closed_route(name) if is_closed else current[name]
             elif type_url == ROUTE:
                 # Envoy keeps a route configuration that is removed; an emptied one takes effect at once.
-                wanted[name] = snapshots.closed_route(name)
+                wanted[name] = source.closed_route(name)
             else:
                 missing.append(name)
         if subscription.wildcard:

@@ -58,9 +58,11 @@ class World:
 
     def passages(self, identity: Identity) -> list[Passage]:
         """The flows that start or end at a service account, by namespace and name."""
-        if self._passages is None:
-            self._passages = self._all_passages()
-        return self._passages.get(identity, [])
+        return self._by_identity().get(identity, [])
+
+    def identities(self) -> list[Identity]:
+        """The service accounts at either end of a flow."""
+        return list(self._by_identity())
 
     def addresses(self, service: Name) -> tuple[str, ...]:
         """The addresses of the ready pods behind a Service."""
@@ -124,6 +126,11 @@ class World:
         service_name = (obj["metadata"].get("labels") or {}).get(SERVICE_NAME)
         if not gone and service_name:
             self._slices[namespace, service_name][slice_name] = obj
+
+    def _by_identity(self) -> dict[Identity, list[Passage]]:
+        if self._passages is None:
+            self._passages = self._all_passages()
+        return self._passages
 
     def _all_passages(self) -> dict[Identity, list[Passage]]:
         objects = Objects(self._flows.values(), self._services.values())

@@ -18,7 +18,7 @@ from lawflow.cli.injection import bootstrap_settings, sidecar_releases
 from lawflow.controller.authority import SECRET_NAME
 from lawflow.inject.settings import InjectionSettings
 from lawflow.model.sidecar import SIGNER_NAME
-from lawflow.model.trust_bundle import ISSUER_NAME, TOKEN_KEYS_NAME, XDS_SERVICE_ACCOUNT
+from lawflow.model.trust_bundle import ISSUER_NAME, TOKEN_KEYS_NAME
 from lawflow.store.protocol import Store
 
 pytestmark = pytest.mark.cluster
@@ -40,7 +40,7 @@ def signer_process(cluster: Cluster, directory: Path, namespace: str, user: User
 
 def issued(cluster: Cluster, node: Node, namespace: str) -> str:
     """The chain for a pod with the sidecar of an installation in that namespace."""
-    bootstrap = bootstrap_settings(f"{XDS_SERVICE_ACCOUNT}.{namespace}.svc:18000", "cluster.local", namespace)
+    bootstrap = bootstrap_settings("cluster.local", namespace)
     (release,) = sidecar_releases([IMAGE], bootstrap)
     made = requested(cluster, node, injected_pod(namespace, injection=InjectionSettings(release)))
     return kubelet.issued_chain(cluster, node, made)

@@ -1,5 +1,6 @@
 """A cluster for drills alone, since they take Lawflow and the node apart, and a shop whose calls must not fail."""
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.conftest import SECONDS_TO_INSTALL
 from tests.support import chart
-from tests.support.drill_shop import SECONDS, DrillShop, write_image
+from tests.support.drill_shop import NAMESPACE, SECONDS, DrillShop, write_image
 from tests.support.node import images
 from tests.support.node.cluster import NodeCluster, open_node
 from tests.support.waiting import eventually
@@ -19,7 +20,9 @@ PROMISED = 60.0
 """Within how many seconds Lawflow is to heal by itself."""
 SLACK = 2.0
 """How much slower this machine may be than one that has nothing else to do."""
-COMPONENTS = ("controller", "webhook", "xds", "signer")
+COMPONENTS = ("controller", "webhook", "xds", "standby", "signer")
+
+_SIDECARS = re.compile(rf'^lawflow_xds_sidecars{{namespace="{NAMESPACE}"}} (.+)$', re.MULTILINE)
 
 
 @dataclass
@@ -44,6 +47,14 @@ class Drilled:
     def lawflow(self, *arguments: str) -> str:
         """kubectl in Lawflow's namespace."""
         return self.cluster.kubectl(*arguments, f"--namespace={chart.NAMESPACE}", seconds=SECONDS).stdout
+
+    def connected(self) -> int:
+        """How many sidecars of the shop the xDS servers serve."""
+        servers = self.lawflow("get", "pods", "--selector=app.kubernetes.io/component=xds", "--output=name").split()
+        where = [f"/api/v1/namespaces/{chart.NAMESPACE}/pods/{each.partition('/')[2]}:8080" for each in servers]
+        told = [self.cluster.kubectl("get", "--raw", f"{each}/proxy/metrics", check=False).stdout for each in where]
+        found = (_SIDECARS.search(each) for each in told)
+        return sum(round(float(each[1])) for each in found if each)
 
     def available(self) -> bool:
         """Whether all of Lawflow's pods are Ready."""

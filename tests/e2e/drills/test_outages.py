@@ -11,10 +11,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 AWAY = {
     "webhook": ("webhook",),
-    "controller, xds": ("controller", "xds"),
     "signer": ("signer",),
     "all of Lawflow": COMPONENTS,
 }
+"""What new pods wait for."""
 SECONDS_WITHOUT_AN_API_SERVER = 10.0
 
 
@@ -29,30 +29,44 @@ def test_calls_that_fail_are_counted(drilled: Drilled) -> None:
 
 @pytest.mark.parametrize("away", AWAY)
 def test_what_holds_while_it_is_away_and_heals_when_it_is_back(drilled: Drilled, away: str) -> None:
-    shop, cluster = drilled.shop, drilled.cluster
+    shop = drilled.shop
     with drilled.unharmed():
         drilled.scale(*AWAY[away], down=True)
-        # New lawful pods wait: for the webhook to be made at all, for xds with their policy, for the signer with their
-        # certificate.
+        # New lawful pods wait: for the webhook to be made at all, for the signer with their certificate.
         shop.start("late")
         if "webhook" not in AWAY[away]:
             eventually(lambda: shop.pods("late"), "a pod, admitted", SECONDS)
-        # Unlawful workloads are refused.
-        refused = cluster.kubectl("apply", "--filename=-", input=workload(UNLAWFUL, "wait"), check=False)
-        assert refused.returncode != 0
-        assert f"{UNLAWFUL}-to-billing" in refused.stderr
-        # Everybody else is served as if there were no Lawflow.
-        stranger = workload("stranger", "wait", account="default", namespace="default")
-        cluster.apply(stranger)
-        told = f"--timeout={SECONDS:.0f}s"
-        cluster.kubectl("rollout", "status", "deployment/stranger", "--namespace=default", told, seconds=SECONDS)
-        cluster.kubectl("delete", "deployment", "stranger", "--namespace=default")
+        refuses_the_unlawful_and_nobody_else(drilled)
         assert not shop.running("late")
         assert bool(shop.pods("late")) == ("webhook" not in AWAY[away])
         with drilled.healing(f"new pods start after {away} came back"):
             drilled.scale(*AWAY[away], down=False)
             eventually(lambda: shop.running("late"), "the pod that waited, Ready", SECONDS)
         shop.end("late")
+
+
+def test_without_controller_and_xds_new_pods_start_with_the_last_known_policy(drilled: Drilled) -> None:
+    shop, away = drilled.shop, ("controller", "xds")
+    with drilled.unharmed():
+        drilled.scale(*away, down=True)
+        shop.drive("late")
+        refuses_the_unlawful_and_nobody_else(drilled)
+        with drilled.healing("all sidecars have an xDS server again after controller and xds came back"):
+            drilled.scale(*away, down=False)
+            eventually(lambda: drilled.connected() >= len(shop.pods()), "all sidecars connected", SECONDS)
+    shop.end("late")
+
+
+def refuses_the_unlawful_and_nobody_else(drilled: Drilled) -> None:
+    """Unlawful workloads are refused, and others are served as if there were no Lawflow."""
+    cluster = drilled.cluster
+    refused = cluster.kubectl("apply", "--filename=-", input=workload(UNLAWFUL, "wait"), check=False)
+    assert refused.returncode != 0
+    assert f"{UNLAWFUL}-to-billing" in refused.stderr
+    cluster.apply(workload("stranger", "wait", account="default", namespace="default"))
+    told = f"--timeout={SECONDS:.0f}s"
+    cluster.kubectl("rollout", "status", "deployment/stranger", "--namespace=default", told, seconds=SECONDS)
+    cluster.kubectl("delete", "deployment", "stranger", "--namespace=default")
 
 
 def test_pods_start_and_get_new_certificates_while_the_controller_is_away(drilled: Drilled) -> None:

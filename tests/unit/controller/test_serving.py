@@ -65,7 +65,7 @@ async def test_the_configuration_server_carries_the_id_that_sidecars_ask_for(env
     assert "lawflow-xds.lawflow-system.svc" in alternative_names(leaf)
 
 
-@pytest.mark.parametrize("server", [serving.WEBHOOK, XDS_SERVICE_ACCOUNT])
+@pytest.mark.parametrize("server", serving.SERVERS)
 async def test_the_roots_beside_a_certificate_vouch_for_it(environment: Environment, server: str) -> None:
     await serving.reconcile(environment, "", "")
     secret = await environment.store.get(SECRET, "lawflow-system", serving.secret_name(server))
@@ -79,13 +79,13 @@ async def test_a_certificate_is_kept_for_the_first_part_of_its_life_and_replaced
     environment: Environment, clock: Clock
 ) -> None:
     await serving.reconcile(environment, "", "")
-    first = [await chain(environment, server) for server in (serving.WEBHOOK, XDS_SERVICE_ACCOUNT)]
+    first = [await chain(environment, server) for server in serving.SERVERS]
     clock.advance(SERVING_LIFETIME * 0.4)
     await serving.reconcile(environment, "", "")
-    assert [await chain(environment, server) for server in (serving.WEBHOOK, XDS_SERVICE_ACCOUNT)] == first
+    assert [await chain(environment, server) for server in serving.SERVERS] == first
     clock.advance(SERVING_LIFETIME * 0.2)
     await serving.reconcile(environment, "", "")
-    for server, before in zip((serving.WEBHOOK, XDS_SERVICE_ACCOUNT), first, strict=True):
+    for server, before in zip(serving.SERVERS, first, strict=True):
         after = await chain(environment, server)
         assert after != before
         assert after[0].not_valid_after_utc > before[0].not_valid_after_utc

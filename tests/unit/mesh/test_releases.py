@@ -14,8 +14,8 @@ from lawflow.mesh.releases import KEPT, bootstrap_of, counted_versions, template
 
 pytestmark = pytest.mark.unit
 
-BY_NAME = bootstrap_settings("lawflow-xds.lawflow-system.svc:18000", "cluster.local", "lawflow-system")
-BY_ADDRESS = bootstrap_settings("10.0.0.7:18001", "cluster.local", "lawflow-system")
+BY_NAME = bootstrap_settings("cluster.local", "lawflow-system")
+BY_ADDRESS = bootstrap_settings("example.org", "lawflow", "10.0.0.7:18001", "10.0.0.8:18002")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tests.support.mesh import capture_of, golden_inputs, golden_output, resources_of
 
-from lawflow.mesh.bootstrap import BootstrapSettings, bootstrap
+from lawflow.mesh.bootstrap import BootstrapSettings, bootstrap, installed_servers
 
 pytestmark = pytest.mark.unit
 
@@ -32,6 +32,5 @@ def test_flows_become_these_resources(path: Path) -> None:
 
 
 def test_a_pods_bootstrap_is_this() -> None:
-    server = "spiffe://example.org/ns/lawflow-system/sa/lawflow-xds"
-    settings = BootstrapSettings("lawflow-xds.lawflow-system.svc", 15012, server)
+    settings = BootstrapSettings(installed_servers("example.org", "lawflow-system"))
     compare(golden_output(Path("bootstrap.yaml")), bootstrap(settings))

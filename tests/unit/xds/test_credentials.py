@@ -22,6 +22,7 @@ from lawflow.model.kinds import DATA_FLOW
 from lawflow.store.protocol import WatchEvent
 from lawflow.xds.credentials import RENEWAL_SECONDS, Credentials, keys_in
 from lawflow.xds.snapshots import Snapshots
+from lawflow.xds.source import Key
 from lawflow.xds.world import World
 
 pytestmark = pytest.mark.unit
@@ -117,7 +118,7 @@ def snapshots(clock: Clock) -> Snapshots:
 
 
 def policy_of(found: Snapshots, identity: Identity, schema: int = SCHEMA) -> dict[str, Any]:
-    (resource,) = found.snapshot(identity, (), schema).resources[EXTENSION].values()
+    (resource,) = found.snapshot(Key(identity, (), schema)).resources[EXTENSION].values()
     config, module = extension_pb2.TypedExtensionConfig(), dynamic_modules_pb2.DynamicModuleFilter()
     resource.resource.Unpack(config)
     config.typed_config.Unpack(module)
@@ -131,7 +132,7 @@ def test_the_gateway_alone_is_given_the_token() -> None:
     found = snapshots(Clock())
     (flow_there,) = policy_of(found, EGRESS)["flows"]
     assert set(flow_there["credential"]["tokens"]) == {PURPOSES[0]}
-    assert "credential" not in str(found.snapshot(Identity("shop", "orders")).resources)
+    assert "credential" not in str(found.snapshot(Key(Identity("shop", "orders"))).resources)
 
 
 def test_a_sidecar_that_cannot_show_tokens_lets_nothing_through_that_needs_one() -> None:
@@ -144,7 +145,7 @@ def test_a_sidecar_that_cannot_show_tokens_lets_nothing_through_that_needs_one()
 async def test_tokens_are_renewed_in_time_and_nothing_else_is_written_anew() -> None:
     clock = Clock()
     found = snapshots(clock)
-    gateway, billing = policy_of(found, EGRESS), found.snapshot(Identity("shop", "billing"))
+    gateway, billing = policy_of(found, EGRESS), found.snapshot(Key(Identity("shop", "billing")))
     change = found.change()
     clock.now += dt.timedelta(seconds=RENEWAL_SECONDS - 0.01)
     renewal = asyncio.create_task(found.renew())
@@ -153,6 +154,6 @@ async def test_tokens_are_renewed_in_time_and_nothing_else_is_written_anew() -> 
         clock.now = BEGIN + dt.timedelta(seconds=RENEWAL_SECONDS)
         await change.wait()
         assert policy_of(found, EGRESS)["flows"] != gateway["flows"]
-        assert found.snapshot(Identity("shop", "billing")) is billing
+        assert found.snapshot(Key(Identity("shop", "billing"))) is billing
     finally:
         renewal.cancel()

@@ -14,6 +14,7 @@ from lawflow.mesh.sidecar import Identity, MeshSettings
 from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE
 from lawflow.store.protocol import WatchEvent
 from lawflow.xds.snapshots import Snapshots
+from lawflow.xds.source import Key
 from lawflow.xds.stream import Stream
 from lawflow.xds.world import World
 
@@ -151,7 +152,7 @@ def test_a_sidecar_whose_module_reads_other_policies_is_sent_none_and_its_ports_
 
 def test_policies_are_renewed_before_they_end(server: Server) -> None:
     def end() -> float:
-        (resource,) = server.snapshots.snapshot(ORDERS).resources[EXTENSION].values()
+        (resource,) = server.snapshots.snapshot(Key(ORDERS)).resources[EXTENSION].values()
         config = extension_pb2.TypedExtensionConfig()
         resource.resource.Unpack(config)
         module = dynamic_modules_pb2.DynamicModuleFilter()

@@ -1,0 +1,86 @@
+"""``lawflow standby``: serves sidecars that start while no xDS server can be reached."""
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+import click
+from prometheus_client import CollectorRegistry
+
+from lawflow.cli.injection import host_and_port
+from lawflow.cli.json_logs import log_as_json
+from lawflow.cli.server_credentials import credentials_of
+from lawflow.cli.xds import DRAIN_SECONDS
+from lawflow.daemon.health import serve_health
+from lawflow.daemon.termination import until_terminated
+from lawflow.identity.pem import PemError
+from lawflow.model.trust_bundle import SYSTEM_NAMESPACE, XDS_PORT, XDS_REPLICAS, XDS_SERVICE_ACCOUNT
+from lawflow.store.kubernetes import KubernetesStore
+from lawflow.store.protocol import StoreError
+from lawflow.xds.following import follow
+from lawflow.xds.interception import Interceptions
+from lawflow.xds.last_known import LastKnown
+from lawflow.xds.metrics import Known, Sidecars
+from lawflow.xds.server import DiscoveryService, start
+
+CONNECTION_SECONDS = 30.0
+"""Longest life of a connection: a sidecar that was served here goes back to the xDS servers once they are there."""
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_log = logging.getLogger(__name__)
+
+
+@click.command(context_settings={"auto_envvar_prefix": "LAWFLOW", "show_default": True})
+@click.option("--certificate", type=_FILE, required=True, help="The server's own certificate and chain, PEM.")
+@click.option(
+    "--key", type=_FILE, required=True, help="Its private key, PEM; all three are read anew when they change."
+)
+@click.option("--roots", type=_FILE, required=True, help="The roots by which sidecars and xDS servers are known, PEM.")
+@click.option("--host", default="0.0.0.0", help="Address to listen on.")  # noqa: S104 - a pod's is not known
+@click.option("--port", default=XDS_PORT, help="Port to listen on.")
+@click.option("--health-port", default=8080, help="Plain port for /healthz, /readyz and /metrics.")
+@click.option("--kubeconfig", type=_FILE, help="Cluster to serve; the pod's own by default.")
+@click.option("--namespace", default=SYSTEM_NAMESPACE, help="Lawflow's own namespace.")
+@click.option("--trust-domain", default="cluster.local", help="Trust domain of the SPIFFE ids.")
+@click.option(
+    "--xds-replicas",
+    help=f"HOST:PORT that leads to every xDS server [default: {XDS_REPLICAS}.NAMESPACE.svc:{XDS_PORT}].",
+)
+def standby(
+    certificate: Path,
+    key: Path,
+    roots: Path,
+    host: str,
+    port: int,
+    health_port: int,
+    kubeconfig: Path | None,
+    namespace: str,
+    trust_domain: str,
+    xds_replicas: str | None,
+) -> int:
+    """Hold the last known policy of every sidecar, and serve it to those that start while no xDS server is there."""
+    log_as_json()
+    servers = host_and_port("--xds-replicas", xds_replicas or f"{XDS_REPLICAS}.{namespace}.svc:{XDS_PORT}")
+    credentials = credentials_of(certificate, key, lambda: roots.read_text(encoding="utf-8"))
+
+    async def run() -> None:
+        known = LastKnown()
+        async with await KubernetesStore.connect(kubeconfig) as store, contextlib.AsyncExitStack() as stack:
+            service = DiscoveryService(known, trust_domain, Interceptions(store), resumes=False)
+            registry = CollectorRegistry()
+            registry.register(Sidecars(service))
+            registry.register(Known(known))
+            await stack.enter_async_context(serve_health(registry, lambda: known.has_server, host, health_port))
+            server, _ = await start(service, host, port, credentials, connection_seconds=CONNECTION_SECONDS)
+            _log.info("standing by", extra={"address": f"{host}:{port}"})
+            try:
+                await until_terminated(follow(known, *servers, f"{XDS_SERVICE_ACCOUNT}.{namespace}.svc", credentials))
+            finally:
+                await server.stop(DRAIN_SECONDS)
+
+    try:
+        asyncio.run(run())
+    except (StoreError, PemError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    return 0
