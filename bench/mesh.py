@@ -95,9 +95,11 @@ async def running_mesh(cluster: Cluster, store: Store, verdicts: Verdicts, direc
         await verdicts.of(SOURCE.namespace, "standing")
         (directory / "sockets").mkdir()
         async with (
-            _server(cluster, store, directory, XDS_SERVICE_ACCOUNT, _DIRECTORY) as (server, port),
             _server(
-                cluster, store, directory, STANDBY_SERVICE_ACCOUNT, f"--xds-replicas=127.0.0.1:{port}",
+                store, directory, XDS_SERVICE_ACCOUNT, f"--kubeconfig={cluster.admin.kubeconfig}", _DIRECTORY
+            ) as (server, port),
+            _server(
+                store, directory, STANDBY_SERVICE_ACCOUNT, f"--xds-replicas=127.0.0.1:{port}",
                 f"--roots={directory / STANDBY_SERVICE_ACCOUNT / TRUST_FILE}",
             ) as (standby, _),
         ):  # fmt: skip
@@ -117,9 +119,7 @@ _DIRECTORY = "--sidecar-certificate-directory=certificate"
 
 
 @contextlib.asynccontextmanager
-async def _server(
-    cluster: Cluster, store: Store, directory: Path, account: str, *options: str
-) -> AsyncIterator[tuple[int, int]]:
+async def _server(store: Store, directory: Path, account: str, *options: str) -> AsyncIterator[tuple[int, int]]:
     """A server of the sidecars as a process, with the certificate that the controller made for it; its id and port."""
     place = directory / account
     place.mkdir()
@@ -128,7 +128,7 @@ async def _server(
     port, health = ReservedPort(), ReservedPort()
     command = [
         sys.executable, "-m", "lawflow", account.removeprefix("lawflow-"), f"--namespace={SYSTEM}",
-        f"--kubeconfig={cluster.admin.kubeconfig}", f"--certificate={place / 'tls.crt'}", f"--key={place / 'tls.key'}",
+        f"--certificate={place / 'tls.crt'}", f"--key={place / 'tls.key'}",
         "--host=127.0.0.1", f"--port={port.number}", f"--health-port={health.number}", *options,
     ]  # fmt: skip
     with (place / "log").open("wb") as log:

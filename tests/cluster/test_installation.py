@@ -1,6 +1,7 @@
 """The chart installed on a real API server: what it does there, with the rights that it grants, and what is left."""
 
 import base64
+import os
 import signal
 import socket
 import ssl
@@ -130,12 +131,13 @@ def serving(cluster: Cluster, component: str, directory: Path, *options: str) ->
     account = cluster.service_account(NAMESPACE, f"lawflow-{component}")
     port, health, log = ReservedPort(), ReservedPort(), directory / "server.log"
     command = [
-        *(sys.executable, "-m", "lawflow", component, "--host=127.0.0.1", f"--kubeconfig={account.kubeconfig}"),
+        *(sys.executable, "-m", "lawflow", component, "--host=127.0.0.1"),
         *(f"--port={port.number}", f"--health-port={health.number}"),
         *(f"--certificate={directory / 'tls.crt'}", f"--key={directory / 'tls.key'}", *options),
     ]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        environment = {**os.environ, "LAWFLOW_KUBECONFIG": str(account.kubeconfig)}
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
 
     def ready() -> bool:
         assert process.poll() is None, log.read_text()
@@ -200,8 +202,7 @@ def test_the_standby_follows_the_configuration_server_with_its_certificate_and_i
         serving(cluster, "standby", tmp_path / "standby", roots, f"--xds-replicas=127.0.0.1:{port}"),
     ):
         account = cluster.service_account(NAMESPACE, "lawflow-standby")
-        assert cluster.may(account, "get", "pods", "shop")
-        assert not cluster.may(account, "list", "pods", "shop")
+        assert not cluster.may(account, "get", "pods", "shop")
         assert not cluster.may(account, "get", "secrets", NAMESPACE)
 
 

@@ -22,7 +22,14 @@ from lawflow.standalone.envoy import EnvoyProcess, die_with_parent, envoy_binary
 
 pytestmark = pytest.mark.envoy
 
-ENVIRONMENT = {"POD_NAMESPACE": "shop", "POD_NAME": "orders-0", "SERVICE_ACCOUNT": "orders"}
+ENVIRONMENT = {
+    "POD_NAMESPACE": "shop",
+    "POD_NAME": "orders-0",
+    "SERVICE_ACCOUNT": "orders",
+    "POD_ADDRESS": "127.0.0.1",
+    "POD_ADDRESSES": "127.0.0.1,::1",
+    "INTERCEPTION": "redirect",
+}
 
 
 def expanded(argument: str) -> str:
@@ -81,7 +88,6 @@ async def sidecar(tmp_path: Path, authority: Authority) -> AsyncIterator[tuple[E
                 (Server("127.0.0.1", xds.number, "spiffe://example.org/ns/lawflow-system/sa/lawflow-xds"),),
                 certificate_directory=str(directory),
                 admin_socket=str(socket),
-                health_address="127.0.0.1",
                 health_port=health.number,
             )
         )

@@ -14,6 +14,7 @@ from tests.support.shop import SECONDS
 from tests.support.sidecars import Mesh, flow, mesh
 from tests.support.waiting import seen
 
+from lawflow.mesh.sidecar import PodNetwork
 from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE, SERVICE
 from lawflow.standalone.traffic import Client, Response
 from lawflow.store.protocol import WatchEvent
@@ -63,7 +64,7 @@ async def net(network: None, tmp_path: Path) -> AsyncIterator[Mesh]:
     """orders redirects and may read invoices of billing."""
     del network
     async with mesh(tmp_path) as made, host_app() as port:
-        made.captures["orders"] = ("127.0.0.1", "::1")
+        made.networks["orders"] = PodNetwork((4, 6), redirected=True)
         made.addresses["billing"] = BILLING_POD
         put_service(made, "billing", [BILLING, BILLING_V6], port)
         made.put(reading())

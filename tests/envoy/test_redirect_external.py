@@ -14,6 +14,7 @@ from tests.support.sidecars import EGRESS, Mesh, flow, mesh
 from tests.support.waiting import seen
 
 from lawflow.identity.interception import SECRET_BYTES, app_root
+from lawflow.mesh.sidecar import PodNetwork
 from lawflow.standalone.traffic import Client, Response
 
 pytestmark = pytest.mark.envoy
@@ -49,7 +50,7 @@ async def abroad(peer: Outside, tmp_path: Path) -> AsyncIterator[Mesh]:
     """orders may call two hosts outside at one port, through the gateway, which is ready though one has no address."""
     (tmp_path / "mesh").mkdir()
     async with mesh(tmp_path / "mesh", str(peer.roots)) as made:
-        made.captures["orders"] = ("127.0.0.1",)
+        made.networks["orders"] = PodNetwork(redirected=True)
         first, second = charge(HOST, peer.port), charge("other.example", peer.port)
         first["spec"]["operations"][0]["response"] = {"fields": [{"pointer": "/charge/id", "category": "none"}]}
         second["spec"]["operations"][0]["path"] = "/v2"
@@ -88,7 +89,7 @@ async def calling_by_tls(directory: Path, peer: Outside, *declared: dict[str, An
     """orders and the gateway, ready; what orders calls is declared."""
     (directory / "mesh").mkdir()
     async with mesh(directory / "mesh", str(peer.roots), MASTER) as made:
-        made.captures["orders"] = ("127.0.0.1",)
+        made.networks["orders"] = PodNetwork(redirected=True)
         for each in declared:
             made.put(each)
         for sidecar in (await made.sidecar("orders"), await made.sidecar(EGRESS.service_account, EGRESS.namespace)):

@@ -32,6 +32,7 @@ def certificates(tmp_path: Path) -> Path:
 
 async def validate(document: dict[str, Any], certificates: Path) -> None:
     text = json.dumps(document).replace(contract.CERTIFICATE_DIRECTORY, str(certificates))
+    text = text.replace("$(POD_ADDRESS)", "127.0.0.1")
     file = certificates.parent / "envoy.json"
     await asyncio.to_thread(file.write_text, text)
     process = await asyncio.create_subprocess_exec(

@@ -8,7 +8,17 @@ from lawflow.mesh.keys import KeyRing
 from lawflow.mesh.passage import passage
 from lawflow.mesh.policy import Terms
 from lawflow.mesh.resources import Resources, behind, resources
-from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, Whereabouts, destination_of, sidecar, source_of
+from lawflow.mesh.sidecar import (
+    PLAIN_NETWORK,
+    Identity,
+    MeshSettings,
+    Placement,
+    PodNetwork,
+    Whereabouts,
+    destination_of,
+    sidecar,
+    source_of,
+)
 from lawflow.model.base import CustomResource
 from lawflow.model.parse import is_custom, parse
 from lawflow.resolve import Objects, resolve
@@ -32,9 +42,9 @@ def golden_output(path: Path) -> Path:
     return TESTDATA / "out" / path.name
 
 
-def capture_of(path: Path) -> tuple[str, ...]:
-    """The mode of a golden file, by its name."""
-    return ("127.0.0.1", "::1") if path.stem.startswith("redirect") else ()
+def network_of(path: Path) -> PodNetwork:
+    """That of the pods in a golden file, by its name."""
+    return PodNetwork((4, 6), redirected=True) if path.stem.startswith("redirect") else PLAIN_NETWORK
 
 
 def lawful(obj: dict[str, Any]) -> dict[str, Any]:
@@ -51,17 +61,17 @@ def typed(objects: Iterable[dict[str, Any]]) -> Objects:
     return Objects(custom, [obj for obj in plain if obj["kind"] == "Service"])
 
 
-def resources_of(objects: Iterable[dict[str, Any]], capture: tuple[str, ...] = ()) -> dict[str, Resources]:
+def resources_of(objects: Iterable[dict[str, Any]], network: PodNetwork = PLAIN_NETWORK) -> dict[str, Resources]:
     """The resources of every sidecar that the flows make necessary, by identity.
 
-    With ``capture`` they are those of mode redirect. Each Service has an address of its own; all have the same pods.
+    Each is in a pod with such a network. Each Service has an address of its own; all have the same pods.
     """
     found = [passage(flow) for flow in resolve(typed(objects))]
     ends = [source_of(each.flow) for each in found]
     ends += [end for each in found if (end := destination_of(each.flow, SETTINGS.egress))]
     rendered = {}
     for identity in sorted(set(ends)):
-        placement = Placement(capture=capture)
+        placement = Placement(network=network)
         wanted = sidecar(identity, found, SETTINGS, {("shop", "billing", 8080): 3000}, placement)
         services = [each.port.service for each in wanted.outbound] + [*SETTINGS.system_destinations]
         whereabouts = {

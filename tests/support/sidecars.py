@@ -19,7 +19,7 @@ from lawflow.identity.pem import certificates_to_pem, new_private_key, private_k
 from lawflow.identity.spiffe import SpiffeId
 from lawflow.identity.token_key import TokenKey, TokenKeys
 from lawflow.mesh.bootstrap import Server
-from lawflow.mesh.sidecar import Identity, MeshSettings, Placement
+from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, PodNetwork
 from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE, SERVICE
 from lawflow.model.loopback import loopback_addresses
 from lawflow.standalone.sidecars import RunningSidecar, Sidecars
@@ -36,6 +36,7 @@ TRUST_DOMAIN = "example.org"
 SYSTEM, SERVER = "lawflow-system", "lawflow-xds"
 STANDBY = Identity(SYSTEM, "lawflow-standby")
 EGRESS = Identity(SYSTEM, "lawflow-egress")
+_ADDRESSES = {4: "192.0.2.7", 6: "2001:db8::7"}
 API_SERVER = ("default", "kubernetes", 443)
 
 
@@ -65,8 +66,8 @@ class Mesh:
     master: bytes = b""
     """The secret that keys derive from; with one, the TLS of apps to hosts outside can be ended."""
     port: int = 0
-    captures: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Service accounts whose pods redirect, with the addresses where connections arrive."""
+    networks: dict[str, PodNetwork] = field(default_factory=dict)
+    """Networks of service accounts' pods, where they are not those of a host."""
     addresses: dict[str, str] = field(default_factory=dict)
     """Addresses of pods that are no loopback addresses of the test's own."""
     standby_port: int = 0
@@ -129,7 +130,7 @@ class Mesh:
         """A standby that follows the xDS server, for the sidecars that start within; yields what it knows."""
         known = LastKnown()
         pem = self.server_credentials(self._serving(STANDBY.service_account))
-        service = DiscoveryService(known, TRUST_DOMAIN, self._interception, resumes=False)
+        service = DiscoveryService(known, TRUST_DOMAIN, resumes=False)
         server, self.standby_port = await start(service, "127.0.0.1", 0, lambda: pem)
         name = dns_names(SERVER, SYSTEM)[0]
         following = asyncio.create_task(follow(known, "127.0.0.1", self.port, name, lambda: pem))
@@ -153,6 +154,7 @@ class Mesh:
             "tls.crt": certificates_to_pem(credential.chain),
             "ca.crt": self.bundle.to_pem(),
         }
+        network = self.networks.get(service_account, PodNetwork())
         servers = {Identity(SYSTEM, SERVER): self.port, STANDBY: self.standby_port}
         return await self.sidecars.start(
             Identity(namespace, service_account),
@@ -160,6 +162,8 @@ class Mesh:
             self.address(service_account),
             files,
             *(Server("127.0.0.1", port, each.spiffe_id(TRUST_DOMAIN)) for each, port in servers.items() if port),
+            addresses=",".join(_ADDRESSES[family] for family in network.families),
+            interception="redirect" if network.redirected else "explicit",
         )
 
     async def close(self) -> None:
@@ -192,10 +196,7 @@ class Mesh:
         )
         self.snapshots.trust(self.bundle.to_pem(), self.bundle.version)
         self.snapshots.open()
-        return DiscoveryService(self.snapshots, TRUST_DOMAIN, self._interception)
-
-    async def _interception(self, identity: Identity, _node: str) -> tuple[str, ...]:
-        return self.captures.get(identity.service_account, ())
+        return DiscoveryService(self.snapshots, TRUST_DOMAIN)
 
     def _settings(self) -> MeshSettings:
         return MeshSettings(

@@ -1,7 +1,6 @@
 """``lawflow standby``: serves sidecars that start while no xDS server can be reached."""
 
 import asyncio
-import contextlib
 import logging
 from pathlib import Path
 
@@ -16,10 +15,7 @@ from lawflow.daemon.health import serve_health
 from lawflow.daemon.termination import until_terminated
 from lawflow.identity.pem import PemError
 from lawflow.model.trust_bundle import SYSTEM_NAMESPACE, XDS_PORT, XDS_REPLICAS, XDS_SERVICE_ACCOUNT
-from lawflow.store.kubernetes import KubernetesStore
-from lawflow.store.protocol import StoreError
 from lawflow.xds.following import follow
-from lawflow.xds.interception import Interceptions
 from lawflow.xds.last_known import LastKnown
 from lawflow.xds.metrics import Known, Sidecars
 from lawflow.xds.server import DiscoveryService, start
@@ -40,7 +36,6 @@ _log = logging.getLogger(__name__)
 @click.option("--host", default="0.0.0.0", help="Address to listen on.")  # noqa: S104 - a pod's is not known
 @click.option("--port", default=XDS_PORT, help="Port to listen on.")
 @click.option("--health-port", default=8080, help="Plain port for /healthz, /readyz and /metrics.")
-@click.option("--kubeconfig", type=_FILE, help="Cluster to serve; the pod's own by default.")
 @click.option("--namespace", default=SYSTEM_NAMESPACE, help="Lawflow's own namespace.")
 @click.option("--trust-domain", default="cluster.local", help="Trust domain of the SPIFFE ids.")
 @click.option(
@@ -54,7 +49,6 @@ def standby(
     host: str,
     port: int,
     health_port: int,
-    kubeconfig: Path | None,
     namespace: str,
     trust_domain: str,
     xds_replicas: str | None,
@@ -66,12 +60,11 @@ def standby(
 
     async def run() -> None:
         known = LastKnown()
-        async with await KubernetesStore.connect(kubeconfig) as store, contextlib.AsyncExitStack() as stack:
-            service = DiscoveryService(known, trust_domain, Interceptions(store), resumes=False)
-            registry = CollectorRegistry()
-            registry.register(Sidecars(service))
-            registry.register(Known(known))
-            await stack.enter_async_context(serve_health(registry, lambda: known.has_server, host, health_port))
+        service = DiscoveryService(known, trust_domain, resumes=False)
+        registry = CollectorRegistry()
+        registry.register(Sidecars(service))
+        registry.register(Known(known))
+        async with serve_health(registry, lambda: known.has_server, host, health_port):
             server, _ = await start(service, host, port, credentials, connection_seconds=CONNECTION_SECONDS)
             _log.info("standing by", extra={"address": f"{host}:{port}"})
             try:
@@ -81,6 +74,6 @@ def standby(
 
     try:
         asyncio.run(run())
-    except (StoreError, PemError, OSError) as error:
+    except (PemError, OSError) as error:
         raise click.ClickException(str(error)) from None
     return 0

@@ -27,7 +27,6 @@ from lawflow.xds.acknowledgement import note_acknowledgements
 from lawflow.xds.credentials import Credentials, keys_in
 from lawflow.xds.external_roots import PUBLIC, ExternalRoots
 from lawflow.xds.handover import Handover
-from lawflow.xds.interception import Interceptions
 from lawflow.xds.metrics import Sidecars
 from lawflow.xds.server import DiscoveryService, ServerCredentials, start
 from lawflow.xds.snapshots import Snapshots
@@ -126,7 +125,7 @@ def xds(
             credential=Credentials(keys_in(token_keys)),
         )
         async with await KubernetesStore.connect(kubeconfig) as store, contextlib.AsyncExitStack() as stack:
-            service = DiscoveryService(snapshots, trust_domain, Interceptions(store))
+            service = DiscoveryService(snapshots, trust_domain)
             registry = CollectorRegistry()
             registry.register(Sidecars(service))
             await stack.enter_async_context(serve_health(registry, lambda: snapshots.is_open, host, health_port))

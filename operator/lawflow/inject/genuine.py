@@ -7,11 +7,11 @@ from lawflow.inject.containers import all_containers
 from lawflow.inject.network import network_container
 from lawflow.inject.secret_discovery import ANNOTATIONS
 from lawflow.inject.settings import InjectionSettings
-from lawflow.inject.sidecar import COMMAND, ENVIRONMENT, arguments, sidecar_container
+from lawflow.inject.sidecar import COMMAND, arguments, sidecar_container
 from lawflow.inject.volumes import NAMES, sidecar_volumes
 from lawflow.model import labels
 from lawflow.model.flow_index import GenuineSidecar
-from lawflow.model.sidecar import CONTAINER, NETWORK_CONTAINER, RedirectBy
+from lawflow.model.sidecar import CONTAINER, ENVIRONMENT, NETWORK_CONTAINER, RedirectBy
 from lawflow.model.workload import Object, PodTemplate
 
 # What admission and autoscalers may set or change in a container without changing what it runs.
@@ -28,7 +28,7 @@ def genuine_sidecar(settings: InjectionSettings) -> GenuineSidecar:
         uid=settings.user_id,
         command=COMMAND,
         arguments=tuple(dict.fromkeys(tuple(arguments(release)) for release in releases)),
-        environment=ENVIRONMENT,
+        environment=tuple(ENVIRONMENT),
         volumes=NAMES,
         annotations=dict(ANNOTATIONS),
         network_arguments=tuple(tuple(network.arguments(settings.user_id, form)) for form in get_args(RedirectBy)),

@@ -7,14 +7,6 @@ from lawflow.model import sidecar as contract
 
 COMMAND = ("envoy",)
 
-_ENVIRONMENT = {
-    "POD_NAME": "metadata.name",
-    "POD_NAMESPACE": "metadata.namespace",
-    "SERVICE_ACCOUNT": "spec.serviceAccountName",
-}
-ENVIRONMENT = tuple(_ENVIRONMENT)
-"""Names of the sidecar's variables, and of nothing else: one such as LD_PRELOAD would run foreign code in it."""
-
 
 def sidecar_container(settings: InjectionSettings, release: SidecarRelease) -> dict[str, Any]:
     """The native sidecar of a release.
@@ -30,7 +22,7 @@ def sidecar_container(settings: InjectionSettings, release: SidecarRelease) -> d
         "args": arguments(release),
         "env": [
             {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
-            for name, path in _ENVIRONMENT.items()
+            for name, path in contract.ENVIRONMENT.items()
         ],
         "ports": [
             {"name": "lawflow-mtls", "containerPort": contract.PEER_PORT, "protocol": "TCP"},
@@ -60,10 +52,13 @@ def sidecar_container(settings: InjectionSettings, release: SidecarRelease) -> d
 
 def arguments(release: SidecarRelease) -> list[str]:
     """Envoy's command line: the whole bootstrap, and who this pod is."""
+    # The kubelet expands $(NAME) and reads $$ as a dollar sign.
+    bootstrap = release.bootstrap.replace("$", "$$")
+    for name in contract.ENVIRONMENT:
+        bootstrap = bootstrap.replace(f"$$({name})", f"$({name})")
     return [
         "--config-yaml",
-        # The kubelet expands $(NAME) and reads $$ as a dollar sign.
-        release.bootstrap.replace("$", "$$"),
+        bootstrap,
         "--service-node",
         "$(POD_NAMESPACE)/$(POD_NAME)",
         "--service-cluster",

@@ -13,8 +13,8 @@ from lawflow.model import sidecar as contract
 from lawflow.model.trust_bundle import STANDBY_SERVICE_ACCOUNT, XDS_PORT, XDS_SERVICE_ACCOUNT
 
 XDS_CLUSTER = "xds"
-NODE_METADATA = "lawflow.module"
-"""Key of the node's metadata that tells the server which module a sidecar has."""
+MODULE, ADDRESSES, INTERCEPTION = "lawflow.module", "lawflow.addresses", "lawflow.interception"
+"""Keys of the node's metadata: what a sidecar tells its server of itself, as said in BootstrapSettings."""
 _ADMIN_CLUSTER = "admin"
 
 
@@ -47,7 +47,11 @@ class BootstrapSettings:
     """For logs only: the server takes the identity from the certificate."""
     certificate_directory: str = contract.CERTIFICATE_DIRECTORY
     admin_socket: str = contract.ADMIN_SOCKET
-    health_address: str = "0.0.0.0"  # noqa: S104 - the kubelet calls the pod's address
+    addresses: str = "$(POD_ADDRESSES)"
+    """The pod's addresses, with commas between; the kubelet fills them in, and the two below."""
+    interception: str = "$(INTERCEPTION)"
+    """How the app's traffic reaches the sidecar."""
+    health_address: str = "$(POD_ADDRESS)"
     health_port: int = contract.HEALTH_PORT
 
 
@@ -55,7 +59,15 @@ def bootstrap(settings: BootstrapSettings) -> Resource:
     """Envoy's bootstrap configuration."""
     return {
         # File SDS asks for both, even where no server reads them.
-        "node": {"id": settings.node_id, "cluster": "lawflow", "metadata": {NODE_METADATA: settings.module}},
+        "node": {
+            "id": settings.node_id,
+            "cluster": "lawflow",
+            "metadata": {
+                MODULE: settings.module,
+                ADDRESSES: settings.addresses,
+                INTERCEPTION: settings.interception,
+            },
+        },
         "admin": {"address": {"pipe": {"path": settings.admin_socket, "mode": 0o600}}},
         "dynamic_resources": {
             "ads_config": {

@@ -34,10 +34,12 @@ def inbound_listeners(sidecar: Sidecar, settings: MeshSettings) -> list[Resource
 
 
 def _inbound(ports: Sequence[Inbound], sidecar: Sidecar, settings: MeshSettings) -> Resource:
+    first, *others = (socket_address(each, PEER_PORT) for each in sidecar.placement.reached_at)
     return {
         "name": INBOUND,
         "traffic_direction": "INBOUND",
-        "address": socket_address(sidecar.placement.address, PEER_PORT),
+        "address": first,
+        **({"additional_addresses": [{"address": each} for each in others]} if others else {}),
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "listener_filters": [TLS_INSPECTOR],
         # No default chain: who names no port that a flow leads to is hung up on.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lawflow.model.dataflow import DescriptorSet
 from lawflow.model.loopback import CLUSTER_DOMAIN, loopback_destinations
@@ -41,16 +41,41 @@ class Identity:
         return f"spiffe://{trust_domain}/ns/{self.namespace}/sa/{self.service_account}"
 
 
+class PodNetwork(NamedTuple):
+    """What the listeners of a sidecar depend on in its pod."""
+
+    families: tuple[int, ...] = (4,)
+    """Versions of IP that the pod has addresses of."""
+    redirected: bool = False
+    """Whether rules in its network send the app's connections to the sidecar (mode redirect)."""
+
+
+PLAIN_NETWORK = PodNetwork()
+
+_ANY = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - peers reach a pod on any of its addresses
+_LOOPBACK = {4: "127.0.0.1", 6: "::1"}
+
+
 @dataclass(frozen=True)
 class Placement:
     """Where a sidecar listens. The defaults are those of a pod, which has a network of its own."""
 
-    address: str = "0.0.0.0"  # noqa: S104 - peers reach a pod on any of its addresses
+    address: str = ""
+    """Where peers reach it; empty for all addresses."""
     workload: str = ""
     """Tells the loopback addresses of workloads apart that share one network."""
     certificate_directory: str = CERTIFICATE_DIRECTORY
-    capture: tuple[str, ...] = ()
-    """Loopback addresses, one a family, where redirected connections arrive; empty in mode explicit."""
+    network: PodNetwork = PLAIN_NETWORK
+
+    @property
+    def reached_at(self) -> tuple[str, ...]:
+        """The addresses to listen at for peers."""
+        return (self.address,) if self.address else tuple(_ANY[family] for family in self.network.families)
+
+    @property
+    def capture(self) -> tuple[str, ...]:
+        """Loopback addresses, one a family, where redirected connections arrive; empty in mode explicit."""
+        return tuple(_LOOPBACK[family] for family in self.network.families) if self.network.redirected else ()
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,18 @@ NETWORK_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     }
 )
 """Variables of that container where it puts the rules there, and the fields of the pod that they hold."""
+ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        "POD_NAME": "metadata.name",
+        "POD_NAMESPACE": "metadata.namespace",
+        "SERVICE_ACCOUNT": "spec.serviceAccountName",
+        "POD_ADDRESS": "status.podIP",
+        "POD_ADDRESSES": "status.podIPs",
+        "INTERCEPTION": f"metadata.annotations['{labels.INTERCEPTION}']",
+    }
+)
+"""Variables of the sidecar, and the fields of the pod that they hold. It has no others: one such as LD_PRELOAD would
+run foreign code in it."""
 OWN_CONTAINERS = (NETWORK_CONTAINER, CONTAINER)
 
 PEER_PORT = 15443

@@ -54,9 +54,18 @@ class Sidecars:
         return self._directory / identity.namespace / identity.service_account / "certificate"
 
     async def start(
-        self, identity: Identity, node: str, address: str, certificate: Mapping[str, str], *servers: Server
+        self,
+        identity: Identity,
+        node: str,
+        address: str,
+        certificate: Mapping[str, str],
+        *servers: Server,
+        addresses: str = "",
+        interception: str = "",
     ) -> RunningSidecar:
         """Start a sidecar that listens at ``address``; ``servers`` are its xDS servers, each for want of those before.
+
+        ``addresses`` and ``interception`` are what a sidecar in a pod would tell them.
 
         Raises PortInUseError and EnvoyError.
         """
@@ -68,6 +77,8 @@ class Sidecars:
             servers,
             certificate_directory=str(self.certificate_directory(identity)),
             admin_socket=str(socket),
+            addresses=addresses,
+            interception=interception,
             health_address=address,
         )
         directory = self.certificate_directory(identity).parent

@@ -5,15 +5,16 @@ snapshots it holds, by name and version, and gets one response for each that is 
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from hashlib import sha256
 
 import grpc
 from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf import any_pb2, json_format, struct_pb2
 
-from lawflow.mesh.sidecar import Identity
+from lawflow.mesh.sidecar import Identity, PodNetwork
 from lawflow.xds.encode import Encoded
 from lawflow.xds.server import peer
 from lawflow.xds.snapshots import Snapshots
@@ -57,7 +58,7 @@ class Handover:
         await context.send_initial_metadata(())
         held = dict(request.initial_resource_versions)
         # What it holds was served by another server, or before a restart: it must not grow old there.
-        self._snapshots.remember(map(key_of, held))
+        self._snapshots.remember(_keys_of(held))
         last: dict[str, Snapshot] = {}
         while True:
             began = time.monotonic()
@@ -77,13 +78,23 @@ class Handover:
 
 def name_of(key: Key) -> str:
     """A key as text."""
-    return "/".join([key.identity.namespace, key.identity.service_account, str(key.schema), *key.capture])
+    mode = "redirect" if key.network.redirected else "explicit"
+    families = map(str, key.network.families)
+    return "/".join([key.identity.namespace, key.identity.service_account, str(key.schema), mode, *families])
 
 
 def key_of(name: str) -> Key:
     """The key that a text was made of. Raises ValueError."""
-    namespace, service_account, schema, *capture = name.split("/")
-    return Key(Identity(namespace, service_account), tuple(capture), int(schema))
+    namespace, service_account, schema, mode, *families = name.split("/")
+    network = PodNetwork(tuple(map(int, families)), mode == "redirect")
+    return Key(Identity(namespace, service_account), network, int(schema))
+
+
+def _keys_of(names: Iterable[str]) -> Iterator[Key]:
+    """Those that this release can read."""
+    for name in names:
+        with contextlib.suppress(ValueError):
+            yield key_of(name)
 
 
 def version_of(snapshot: Snapshot) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import grpc
@@ -10,7 +10,7 @@ from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 
 from lawflow.identity.spiffe import SpiffeId, SpiffeIdError
 from lawflow.mesh.sidecar import Identity
-from lawflow.xds.source import Capture, RefusedError, Source
+from lawflow.xds.source import RefusedError, Source
 from lawflow.xds.stream import Stream
 
 CONNECTION_SECONDS = 1800
@@ -44,10 +44,6 @@ class Connection:
     module: str = ""
 
 
-async def _explicit(_identity: Identity, _node: str) -> Capture:
-    return ()
-
-
 class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc] # generated, untyped
     """Sends every sidecar what its certificate entitles it to, now and at each change."""
 
@@ -55,15 +51,12 @@ class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type
         self,
         source: Source,
         trust_domain: str,
-        interception: Callable[[Identity, str], Awaitable[Capture]] = _explicit,
         *,
         resumes: bool = True,
     ) -> None:
-        """``interception`` says, for identity and node id, where redirected connections arrive; ``resumes``, whether
-        sidecars are served, too, that have their configuration already."""
+        """``resumes`` says whether sidecars are served, too, that have their configuration already."""
         self._source = source
         self._resumes = resumes
-        self._interception = interception
         self._trust_domain = trust_domain
         self._streams: set[Stream] = set()
         self._answered = asyncio.Event()
@@ -121,8 +114,6 @@ class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type
         async for request in requests:
             if request.initial_resource_versions and not self._resumes:
                 raise RefusedError("a sidecar that has its configuration goes on with it until an xDS server is back")
-            if stream not in self._streams:
-                stream.capture = await self._interception(stream.identity, request.node.id)
             rejected_before = stream.rejected.get(request.type_url)
             stream.receive(request)
             reason = stream.rejected.get(request.type_url)

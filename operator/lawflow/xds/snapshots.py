@@ -13,10 +13,19 @@ from lawflow.mesh.keys import KeyRing
 from lawflow.mesh.policy import Credential, Terms, no_credential
 from lawflow.mesh.resources import ROUTE, behind, calls_outside, resources, shows_tokens
 from lawflow.mesh.route import closed_route_configuration
-from lawflow.mesh.sidecar import Identity, MeshSettings, Placement, ServicePort, Sidecar, Whereabouts, sidecar
+from lawflow.mesh.sidecar import (
+    Identity,
+    MeshSettings,
+    Placement,
+    PodNetwork,
+    ServicePort,
+    Sidecar,
+    Whereabouts,
+    sidecar,
+)
 from lawflow.xds.credentials import RENEWAL_SECONDS as CREDENTIAL_RENEWAL_SECONDS
 from lawflow.xds.encode import Encoded, Encoder
-from lawflow.xds.source import Capture, Key, Snapshot
+from lawflow.xds.source import Key, Snapshot
 from lawflow.xds.world import World
 
 COALESCING_SECONDS = 0.1
@@ -114,8 +123,7 @@ class Snapshots:
         return self._changed
 
     def snapshot(self, key: Key) -> Snapshot:
-        """What such sidecars should have now, where redirected connections arrive at ``key.capture``, and that read
-        policies of ``key.schema``."""
+        """What such sidecars should have now, in such a network, that read policies of such a schema."""
         self.remember((key,))
         found = self._known.get(key)
         if found is None:
@@ -158,14 +166,14 @@ class Snapshots:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    def _compute(self, identity: Identity, capture: Capture, schema: int) -> Snapshot:
+    def _compute(self, identity: Identity, network: PodNetwork, schema: int) -> Snapshot:
         bundle, version = self._bundle
         wanted = sidecar(
             identity,
             self._world.passages(identity),
             self._settings,
             self._world.local_ports(identity),
-            replace(self._placement(identity), capture=capture),
+            replace(self._placement(identity), network=network),
         )
         services = {behind(outbound.port, self._settings) for outbound in wanted.outbound}
         endpoints = {service: self._world.addresses(service) for service in services}

@@ -6,18 +6,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from lawflow.mesh.policy import SCHEMA
-from lawflow.mesh.sidecar import Identity
+from lawflow.mesh.sidecar import PLAIN_NETWORK, Identity, PodNetwork
 from lawflow.xds.encode import Encoded
-
-Capture = tuple[str, ...]
-"""Loopback addresses where a sidecar's redirected connections arrive; empty in mode explicit."""
 
 
 class Key(NamedTuple):
     """What a snapshot depends on, beside the world: sidecars with the same of it are served the same."""
 
     identity: Identity
-    capture: Capture = ()
+    network: PodNetwork = PLAIN_NETWORK
     schema: int = SCHEMA
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 from envoy.service.discovery.v3 import discovery_pb2
 
-from lawflow.mesh.bootstrap import NODE_METADATA
+from lawflow.mesh.bootstrap import MODULE
 from lawflow.mesh.policy import SCHEMA, SCHEMAS
 from lawflow.mesh.resources import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, SECRET
-from lawflow.mesh.sidecar import Identity
+from lawflow.mesh.sidecar import PLAIN_NETWORK, Identity, PodNetwork
 from lawflow.xds.encode import Encoded
-from lawflow.xds.source import Capture, Key, Snapshot, Source
+from lawflow.xds.pod_network import pod_network
+from lawflow.xds.source import Key, Snapshot, Source
 
 ORDER = (CLUSTER, ENDPOINT, SECRET, EXTENSION, LISTENER, ROUTE)
 """Make before break: what is referred to goes out before what refers to it."""
@@ -50,8 +51,8 @@ class Stream:
     """By type URL, why the sidecar did not take the last response; gone once it takes one."""
     accepted: int = 0
     """Responses that the sidecar took."""
-    capture: Capture = ()
-    """Where its redirected connections arrive, as its pod says."""
+    network: PodNetwork = PLAIN_NETWORK
+    """That of its pod, as it says. It only chooses how it is served what its certificate entitles it to."""
     _subscriptions: dict[str, Subscription] = field(default_factory=dict)
     _responses: int = 0
     _bundle_acknowledged: str = ""
@@ -59,7 +60,7 @@ class Stream:
     @property
     def key(self) -> Key:
         """What it is served by."""
-        return Key(self.identity, self.capture, self.schema)
+        return Key(self.identity, self.network, self.schema)
 
     @property
     def schema(self) -> int:
@@ -70,8 +71,9 @@ class Stream:
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest) -> None:
         """Take in a request: a subscription, an acknowledgement, a rejection, or the first and one of the others."""
         self.node = request.node.id or self.node
-        if NODE_METADATA in request.node.metadata:
-            self.module = str(request.node.metadata[NODE_METADATA])
+        if MODULE in request.node.metadata:
+            self.network = pod_network(request.node.metadata)
+            self.module = str(request.node.metadata[MODULE])
             if not self._reads_policies():
                 self.rejected[EXTENSION] = (
                     f"the sidecar's module {self.module} reads policies of a schema that is not written any more, "

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.mesh import capture_of, golden_inputs, golden_output, resources_of
+from tests.support.mesh import golden_inputs, golden_output, network_of, resources_of
 
 from lawflow.mesh.bootstrap import BootstrapSettings, bootstrap, installed_servers
 
@@ -28,7 +28,7 @@ def compare(path: Path, document: Any) -> None:
 
 @pytest.mark.parametrize("path", golden_inputs(), ids=lambda path: path.stem)
 def test_flows_become_these_resources(path: Path) -> None:
-    compare(golden_output(path), resources_of(yaml.safe_load_all(path.read_text()), capture_of(path)))
+    compare(golden_output(path), resources_of(yaml.safe_load_all(path.read_text()), network_of(path)))
 
 
 def test_a_pods_bootstrap_is_this() -> None:

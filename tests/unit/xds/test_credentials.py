@@ -118,7 +118,7 @@ def snapshots(clock: Clock) -> Snapshots:
 
 
 def policy_of(found: Snapshots, identity: Identity, schema: int = SCHEMA) -> dict[str, Any]:
-    (resource,) = found.snapshot(Key(identity, (), schema)).resources[EXTENSION].values()
+    (resource,) = found.snapshot(Key(identity, schema=schema)).resources[EXTENSION].values()
     config, module = extension_pb2.TypedExtensionConfig(), dynamic_modules_pb2.DynamicModuleFilter()
     resource.resource.Unpack(config)
     config.typed_config.Unpack(module)

@@ -4,7 +4,7 @@ import pytest
 from tests.support.sidecars import flow
 
 from lawflow.mesh.resources import LISTENER
-from lawflow.mesh.sidecar import Identity, MeshSettings
+from lawflow.mesh.sidecar import Identity, MeshSettings, PodNetwork
 from lawflow.model.kinds import DATA_FLOW
 from lawflow.store.protocol import WatchEvent
 from lawflow.xds.handover import from_message, key_of, name_of, to_message, version_of
@@ -14,7 +14,7 @@ from lawflow.xds.world import World
 
 pytestmark = pytest.mark.unit
 
-REDIRECTED = Key(Identity("shop", "orders"), ("127.0.0.1", "::1"), 1)
+REDIRECTED = Key(Identity("shop", "orders"), PodNetwork((4, 6), redirected=True), 1)
 
 
 def snapshot(path: str, bundle: str = "1") -> Snapshot:

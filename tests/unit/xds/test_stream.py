@@ -10,7 +10,7 @@ from google.protobuf import struct_pb2
 from tests.support.sidecars import flow
 
 from lawflow.mesh.resources import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, SECRET
-from lawflow.mesh.sidecar import Identity, MeshSettings
+from lawflow.mesh.sidecar import Identity, MeshSettings, PodNetwork
 from lawflow.model.kinds import DATA_FLOW, ENDPOINT_SLICE
 from lawflow.store.protocol import WatchEvent
 from lawflow.xds.snapshots import Snapshots
@@ -99,7 +99,7 @@ def test_only_what_changed_is_sent_again(server: Server, stream: Stream) -> None
 def test_a_policy_that_is_rejected_closes_every_route_that_relies_on_it(server: Server, stream: Stream) -> None:
     """In mode redirect calls to one certain pod have a route of their own, with the policy of their port."""
     direct = NAME.replace("outbound", "direct")
-    stream.capture = ("127.0.0.1",)
+    stream.network = PodNetwork((4,), redirected=True)
     stream.receive(request(EXTENSION, resource_names_subscribe=[NAME]))
     stream.receive(request(ROUTE, resource_names_subscribe=[NAME, direct]))
     policy, opened = server.responses(stream)
@@ -113,7 +113,7 @@ def test_a_policy_that_is_rejected_closes_every_route_that_relies_on_it(server: 
 
 
 def test_sidecars_of_both_modes_are_served_side_by_side(server: Server, stream: Stream) -> None:
-    redirected = Stream(ORDERS, capture=("127.0.0.1", "::1"))
+    redirected = Stream(ORDERS, network=PodNetwork((4, 6), redirected=True))
     for each in (stream, redirected):
         each.receive(request(LISTENER))
     (explicit,), (capturing,) = server.responses(stream), server.responses(redirected)
