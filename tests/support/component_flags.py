@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.support.authority import KeyPair, private_pem
 
-SERVICE_RANGE = "10.96.0.0/16"
+SERVICE_RANGES = "10.96.0.0/16,fd10:96::/108"
 
 
 def etcd(data: Path, clients: str, peers: str) -> list[str]:
@@ -37,7 +37,7 @@ def apiserver(directory: Path, etcd_url: str, serving: KeyPair, clients: Path) -
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-signing-key-file={signing_key}",
         f"--service-account-key-file={verifying_key}",
-        f"--service-cluster-ip-range={SERVICE_RANGE}",
+        f"--service-cluster-ip-range={SERVICE_RANGES}",
         "--allow-privileged=true",
         "--shutdown-watch-termination-grace-period=1s",  # else open watches hold up its end for a minute
     ]

@@ -10,7 +10,9 @@ from lawflow.model.loopback import LoopbackDestination
 
 Object = dict[str, Any]
 
-RELEASE = SidecarRelease("0.3.0", "registry.example/sidecar@sha256:" + "3" * 64, '{"node":{},"cost":"$(POD_NAME) $(HOME) $5"}')
+RELEASE = SidecarRelease(
+    "0.3.0", "registry.example/sidecar@sha256:" + "3" * 64, '{"node":{},"cost":"$(POD_NAME) $(HOME) $5"}'
+)
 PREVIOUS = (
     SidecarRelease("0.2.0", "registry.example/sidecar@sha256:" + "2" * 64, "{}"),
     SidecarRelease("0.1.0", "registry.example/sidecar@sha256:" + "1" * 64, "{}"),

@@ -1,9 +1,10 @@
 """Interception redirect between real pods: whatever an app calls, by whatever name, goes through its sidecar."""
 
 import copy
+from ipaddress import ip_address
 
 import pytest
-from tests.e2e.redirect.conftest import APP_USER, NAMESPACE, PORT, Captured, Early, flow, workload
+from tests.e2e.redirect.conftest import APP_USER, NAMESPACE, PORT, Captured, Early, Object, flow, workload
 from tests.support.waiting import eventually
 
 from lawflow.model.sidecar import CONTAINER, NETWORK_CONTAINER, USER_ID
@@ -69,11 +70,12 @@ def test_a_declared_service_is_reached_by_each_of_its_names(captured: Captured, 
     assert "spiffe://cluster.local/ns/captured/sa/orders" in answer.document["caller"]
 
 
-def test_it_is_reached_by_its_address_and_by_that_of_its_pod(captured: Captured) -> None:
+def test_it_is_reached_by_its_addresses_and_by_those_of_its_pod(captured: Captured) -> None:
     (pod,) = captured.pods("billing")
-    service = captured.get("service", "billing")
-    for host in (service["spec"]["clusterIP"], pod["status"]["podIP"]):
-        answer = captured.call(host)
+    addresses = [*captured.get("service", "billing")["spec"]["clusterIPs"], *all_addresses(pod)]
+    assert [ip_address(each).version for each in addresses] == [4, 6, 4, 6]
+    for address in addresses:
+        answer = captured.call(literal(address))
         assert (answer.status, answer.document["name"]) == (200, pod["metadata"]["name"])
 
 
@@ -96,12 +98,10 @@ def test_what_no_operation_declares_is_refused(captured: Captured) -> None:
 
 
 def test_what_no_flow_declares_is_refused_and_the_answer_names_the_flow(captured: Captured) -> None:
-    (address,) = [
-        each["status"]["podIP"]
-        for each in captured.cluster.get("pods", "--namespace=default", "--selector=app=outsider")["items"]
-    ]
-    for host in (address, "203.0.113.9"):
-        answer = captured.call(host)
+    (outsider,) = captured.cluster.get("pods", "--namespace=default", "--selector=app=outsider")["items"]
+    address = outsider["status"]["podIP"]
+    for host in (*all_addresses(outsider), "203.0.113.9", "2001:db8::9"):
+        answer = captured.call(literal(host))
         assert (answer.status, answer.type) == (403, "application/problem+json")
         assert answer.document["type"].endswith("/undeclared-destination")
         assert f"namespace {NAMESPACE} with the source serviceAccountName orders" in answer.document["detail"]
@@ -127,20 +127,30 @@ def test_the_api_server_and_dns_are_reached_as_they_are(captured: Captured) -> N
 
 def test_a_pod_without_a_sidecar_reaches_the_app_of_none_that_has_one(captured: Captured) -> None:
     (billing,) = captured.pods("billing")
-    address = billing["status"]["podIP"]
-    done = captured.execute(
-        "-c",
-        "import socket, sys\n"
-        "for port in sys.argv[2:]:\n"
-        "    try:\n"
-        "        socket.create_connection((sys.argv[1], int(port)), 5).close()\n"
-        "        print(port, 'open')\n"
-        "    except OSError:\n"
-        "        print(port, 'refused')",
-        address, "8080", "9000", "15443",
-        workload="deploy/outsider", namespace="default",
-    )  # fmt: skip
-    assert done.splitlines() == ["8080 refused", "9000 refused", "15443 open"]
+    for address in all_addresses(billing):
+        done = captured.execute(
+            "-c",
+            "import socket, sys\n"
+            "for port in sys.argv[2:]:\n"
+            "    try:\n"
+            "        socket.create_connection((sys.argv[1], int(port)), 5).close()\n"
+            "        print(port, 'open')\n"
+            "    except OSError:\n"
+            "        print(port, 'refused')",
+            address, "8080", "9000", "15443",
+            workload="deploy/outsider", namespace="default",
+        )  # fmt: skip
+        assert done.splitlines() == ["8080 refused", "9000 refused", "15443 open"]
+
+
+def all_addresses(pod: Object) -> list[str]:
+    """Of both families, IPv4 first."""
+    return [each["ip"] for each in pod["status"]["podIPs"]]
+
+
+def literal(address: str) -> str:
+    """An address as the host of a URL (RFC 3986, section 3.2.2)."""
+    return f"[{address}]" if ip_address(address).version == 6 else address
 
 
 def test_a_flow_that_is_added_works_in_the_pods_that_run(captured: Captured) -> None:

@@ -27,7 +27,7 @@ from tests.support.node import configuration, dns, oci, orders
 from tests.support.node.init import LET_GO
 from tests.support.node.isolation import PID_FILE
 from tests.support.node.keeper import KEEP, PLAN_FILE, START
-from tests.support.node.plan import ADDRESS, NAME, Component, Plan
+from tests.support.node.plan import ADDRESS, ADDRESS_V6, NAME, Component, Plan
 from tests.support.node.processes import kill_program
 from tests.support.node.programs import containerd, programs
 from tests.support.unavailable import UnavailableError
@@ -228,6 +228,9 @@ class NodeCluster(Cluster):
         configuration.plugins(directory).mkdir(parents=True)
         for plugin in made.plugins.iterdir():
             (configuration.plugins(directory) / plugin.name).symlink_to(plugin)
+        at_once = configuration.plugins(directory) / configuration.AT_ONCE
+        at_once.write_text(configuration.ADDRESSES_AT_ONCE, encoding="utf-8")
+        at_once.chmod(0o755)
         (directory / "resolv.conf").touch()
         kubelet_user = self.user(f"system:node:{NAME}", "system:nodes").kubeconfig
         proxy_user = self.user("system:kube-proxy").kubeconfig
@@ -253,7 +256,7 @@ class NodeCluster(Cluster):
                         str(made.node / "kubelet"),
                         f"--config={directory / 'kubelet.yaml'}",
                         f"--kubeconfig={kubelet_user}",
-                        f"--node-ip={ADDRESS}",
+                        f"--node-ip={ADDRESS},{ADDRESS_V6}",
                         f"--hostname-override={NAME}",
                     ],
                     "http://127.0.0.1:10248/healthz",

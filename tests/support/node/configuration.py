@@ -8,7 +8,7 @@ from tests.support.authority import KeyPair
 from tests.support.node.plan import ADDRESS, NAME
 from tests.support.node.programs import Programs
 
-POD_RANGE = "10.244.0.0/24"
+POD_RANGES = ("10.244.0.0/24", "fd10:244::/64")
 DNS_ADDRESS = "10.96.0.10"
 PAUSE_IMAGE = "docker.io/lawflow/pause:1"
 ETCD_CLIENTS, ETCD_PEERS = "http://127.0.0.1:2379", "http://127.0.0.1:2380"
@@ -56,8 +56,22 @@ def networks(directory: Path) -> Path:
 
 def network() -> str:
     """CNI: a routed pair of interfaces for each pod; nothing of it needs a bridge or a packet filter."""
-    ipam = {"type": "host-local", "ranges": [[{"subnet": POD_RANGE}]], "routes": [{"dst": "0.0.0.0/0"}]}
-    return json.dumps({"cniVersion": "1.0.0", "name": "pods", "plugins": [{"type": "ptp", "ipam": ipam}]})
+    ranges, routes = [[{"subnet": each}] for each in POD_RANGES], [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]
+    ipam = {"type": "host-local", "ranges": ranges, "routes": routes}
+    plugins = [{"type": AT_ONCE}, {"type": "ptp", "ipam": ipam}]
+    return json.dumps({"cniVersion": "1.0.0", "name": "pods", "plugins": plugins})
+
+
+AT_ONCE = "addresses-at-once"
+ADDRESSES_AT_ONCE = """\
+#!/bin/sh
+# Nobody else has an address of this node's range: a pod need not ask for a second or two whether somebody does.
+if [ "$CNI_COMMAND" = ADD ]; then
+    nsenter --net="$CNI_NETNS" sh -c 'echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad' || exit 1
+    echo '{"cniVersion": "1.0.0"}'
+fi
+"""
+"""The CNI plugin of that name."""
 
 
 def kubelet(directory: Path, serving: KeyPair, clients: Path) -> str:
@@ -100,7 +114,7 @@ def proxy(kubeconfig: Path) -> str:
             "mode": "nftables",
             "clientConnection": {"kubeconfig": str(kubeconfig)},
             "hostnameOverride": NAME,
-            "clusterCIDR": POD_RANGE,
+            "clusterCIDR": ",".join(POD_RANGES),
             "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
         }
     )

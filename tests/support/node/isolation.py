@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.support.node import cgroups
 from tests.support.node.orders import RESTART_STATUS
-from tests.support.node.plan import ADDRESS, NAME, Plan
+from tests.support.node.plan import ADDRESS, ADDRESS_V6, NAME, Plan
 
 OWN_FOLDERS = ("/var/lib", "/var/log", "/run")
 """Where etcd, kubelet, containerd and CNI plugins keep their files, some at paths that cannot be chosen.
@@ -49,9 +49,11 @@ def isolate() -> None:
         "link set lo up",
         "link add node type veth peer name nowhere",
         f"address add {ADDRESS}/24 dev node",
+        f"address add {ADDRESS_V6}/64 dev node nodad",
         "link set node up",
         "link set nowhere up",
         "route add default dev node",
+        "-6 route add default dev node",
     ):
         _run("ip", *command.split())
 
@@ -63,7 +65,8 @@ def protect_host_settings(directory: Path) -> None:
         cover.parent.mkdir(parents=True, exist_ok=True)
         cover.write_text(setting.read_text())
         _run("mount", "--bind", str(cover), str(setting))
-    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    for forwarding in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+        Path("/proc/sys/net", forwarding).write_text("1")
 
 
 def mount_processes() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 ADDRESS = "192.0.2.1"
 """The node's address, in a network namespace that leads nowhere (RFC 5737 keeps the range for documentation)."""
+ADDRESS_V6 = "2001:db8::1"
+"""The same in IPv6 (RFC 3849)."""
 NAME = "node"
 
 
