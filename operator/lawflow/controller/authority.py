@@ -46,11 +46,11 @@ async def reconcile(environment: Environment, _namespace: str, _name: str) -> dt
     """Make, load or maintain the authority, publish its roots, and say how long its issuer lasts."""
     now = environment.now
     stored, state = await _stored_state(environment)
-    before = environment.authority[0] if environment.authority else None
+    before = _seen_by_flows(environment)
     environment.authority[:] = [state]
     await _publish(environment, state)
     await _judge(environment, stored, state)
-    if before is None or before.bundle != state.bundle or before.issuer != state.issuer:
+    if _seen_by_flows(environment) != before:
         _wake_everybody(environment)
     # From when the state was judged: what became due while it was published must not wait for another interval.
     return min(now + INTERVAL, renewal_time(state.issuer.certificate))
@@ -179,6 +179,15 @@ async def _judge(environment: Environment, secret: Object, state: AuthorityState
     if notice.event:
         once = f"{notice.reason}/{fingerprint(certificate)}"
         await announce(environment, _reference(secret), notice.event, notice.reason, notice.message, once=once)
+
+
+def _seen_by_flows(environment: Environment) -> object:
+    """What flows' credentials and conditions depend on. The issuer by its certificate: a key that is read anew equals
+    none."""
+    if not environment.authority:
+        return None
+    state = environment.authority[0]
+    return state.bundle, state.issuer.certificate, environment.credentials.get(("", ""))
 
 
 def _wake_everybody(environment: Environment) -> None:
