@@ -57,6 +57,13 @@ def has_genuine_sidecar(pod: Object, settings: InjectionSettings) -> bool:
     )
 
 
+def names_known_release(pod: Object, settings: InjectionSettings) -> bool:
+    """Whether a pod names no release that is neither the current one nor one before: while Lawflow is upgraded, the
+    newer webhook may inject its sidecar before everybody else has heard of it."""
+    named = (pod["metadata"].get("annotations") or {}).get(labels.INJECTED)
+    return named is None or named in {release.version for release in (settings.release, *settings.previous)}
+
+
 def _has_genuine_network(spec: Object, mode: str, settings: InjectionSettings) -> bool:
     """Whether the container that sees to the rules is there where it must be, in either form, and only there."""
     named = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lawflow.daemon.metrics import CertificateMetrics
 from lawflow.identity.pod_certificate import Deny, Issue, SignerSettings, Wait, decide, denied_status, issued_status
 from lawflow.inject.gateway import is_genuine_gateway, is_of_known_release
-from lawflow.inject.genuine import has_genuine_sidecar
+from lawflow.inject.genuine import has_genuine_sidecar, names_known_release
 from lawflow.inject.isolation import isolation_breaches
 from lawflow.inject.settings import InjectionSettings
 from lawflow.model.kinds import POD, POD_CERTIFICATE_REQUEST
@@ -53,6 +53,10 @@ class Signer:
                 raise NotYetError(
                     f"the gateway {pod['metadata']['name']} is of a release that this signer does not know"
                 )
+        elif pod is not None and not names_known_release(pod, self.injection):
+            raise NotYetError(
+                f"the sidecar of {pod['metadata']['name']} is of a release that this signer does not know"
+            )
         match decide(request, pod, self.settings, lambda live: flaws(live, self.injection)):
             case Wait(verdict):
                 raise NotYetError(verdict.message)

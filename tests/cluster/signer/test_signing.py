@@ -25,6 +25,8 @@ from lawflow.store.protocol import Object, Store
 
 pytestmark = pytest.mark.cluster
 
+NEWER = InjectionSettings(SidecarRelease("0.2.0", "lawflow/sidecar:0.2.0", "{}"))
+
 
 @pytest.fixture
 async def authority(store: Store, namespace: str) -> AuthorityState:
@@ -99,12 +101,23 @@ async def test_a_pod_whose_app_mounts_the_certificate_is_denied(
     assert (denied["type"], denied["reason"]) == ("Denied", "VolumeExposed")
 
 
+@pytest.mark.usefixtures("service_account", "authority")
+async def test_a_sidecar_of_the_next_release_waits_for_the_signer_that_knows_it(
+    store: Store, namespace: str, node: Node, control_plane: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with signing(store, namespace):
+        early = requested(control_plane, node, injected_pod(namespace, "early", NEWER))
+        await told(caplog, "sidecar of early is of a release that this signer does not know")
+        assert not (await stored(store, early)).get("status", {}).get("conditions")
+    async with signing(store, namespace, NEWER):
+        assert (await answer(store, early))["conditions"][0]["type"] == "Issued"
+
+
 @pytest.mark.usefixtures("authority")
 async def test_a_gateway_of_the_next_release_waits_for_the_signer_that_knows_it(
     store: Store, namespace: str, node: Node, control_plane: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     control_plane.kubectl("create", "serviceaccount", "lawflow-egress", "-n", namespace)
-    newer = InjectionSettings(SidecarRelease("0.2.0", "lawflow/sidecar:0.2.0", "{}"))
 
     def gateway(name: str, injection: InjectionSettings) -> Object:
         pod = gateway_pod(injection, injection.release)
@@ -112,12 +125,12 @@ async def test_a_gateway_of_the_next_release_waits_for_the_signer_that_knows_it(
         return {"apiVersion": "v1", "kind": "Pod", **pod}
 
     async with signing(store, namespace):
-        early = requested(control_plane, node, gateway("early", newer))
+        early = requested(control_plane, node, gateway("early", NEWER))
         known = requested(control_plane, node, gateway("known", INJECTION))
         assert (await answer(store, known))["conditions"][0]["type"] == "Issued"
         await told(caplog, "gateway early is of a release that this signer does not know")
         assert not (await stored(store, early)).get("status", {}).get("conditions")
-    async with signing(store, namespace, newer):
+    async with signing(store, namespace, NEWER):
         assert (await answer(store, early))["conditions"][0]["type"] == "Issued"
 
 
