@@ -16,7 +16,7 @@ from google.protobuf import any_pb2, json_format, struct_pb2
 
 from lawflow.mesh.sidecar import Identity, PodNetwork
 from lawflow.xds.encode import Encoded
-from lawflow.xds.server import peer
+from lawflow.xds.server import authenticated
 from lawflow.xds.snapshots import Snapshots
 from lawflow.xds.source import Key, Snapshot
 
@@ -51,7 +51,7 @@ class Handover:
         context: "grpc.aio.ServicerContext[discovery_pb2.DeltaDiscoveryRequest, discovery_pb2.DeltaDiscoveryResponse]",
     ) -> AsyncIterator[discovery_pb2.DeltaDiscoveryResponse]:
         """Every snapshot that the standby lacks, for ever."""
-        if peer(context, self._trust_domain) != self._standby:
+        if await authenticated(context, self._trust_domain) != self._standby:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "only the standby is told of all sidecars")
         await self._snapshots.opened()
         # A stream that has nothing to tell yet is one all the same.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
@@ -85,10 +86,7 @@ class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type
         context: "grpc.aio.ServicerContext[discovery_pb2.DeltaDiscoveryRequest, discovery_pb2.DeltaDiscoveryResponse]",
     ) -> AsyncIterator[discovery_pb2.DeltaDiscoveryResponse]:
         """Serve one stream until the sidecar ends it."""
-        try:
-            stream = Stream(peer(context, self._trust_domain))
-        except SpiffeIdError as error:
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
+        stream = Stream(await authenticated(context, self._trust_domain))
         await self._source.opened()
         wake = asyncio.Event()
         reader = asyncio.create_task(self._read(requests, stream, wake))
@@ -186,7 +184,16 @@ def _channel_security(credentials: Callable[[], ServerCredentials]) -> grpc.Serv
     return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=True)
 
 
-def peer(context: "grpc.aio.ServicerContext[object, object]", trust_domain: str) -> Identity:
+async def authenticated(context: "grpc.aio.ServicerContext[Any, Any]", trust_domain: str) -> Identity:
+    """Who calls; a call without an X509-SVID of the trust domain is ended, as UNAUTHENTICATED."""
+    try:
+        caller = _peer(context, trust_domain)
+    except SpiffeIdError as error:
+        await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
+    return caller
+
+
+def _peer(context: "grpc.aio.ServicerContext[object, object]", trust_domain: str) -> Identity:
     """Who holds the key of the certificate at the other end. Raises SpiffeIdError."""
     # gRPC tells it where the certificate holds exactly one URI, as an X509-SVID does (section 2 of its specification).
     ids = [each.decode() for each in context.auth_context().get("peer_spiffe_id", ())]
