@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.network.conftest import NAMESPACE, RESTRICTED, check, container, pod
 from tests.support import chart
 from tests.support.node.cluster import NodeCluster
+from tests.support.node.configuration import AT_ONCE
 from tests.support.waiting import eventually
 
 from lawflow.cli import network_plugin
@@ -117,7 +118,7 @@ def captured(installed: NodeCluster) -> str:
 
 
 def test_the_plugin_is_the_programs_own_file_and_comes_after_the_nodes(installed: NodeCluster) -> None:
-    changed = {path.name for path in installed.plugins.iterdir()} - {"ptp", "host-local"}
+    changed = {path.name for path in installed.plugins.iterdir()} - {AT_ONCE, "ptp", "host-local"}
     assert changed == {PLUGIN}
     (configuration,) = installed.networks.iterdir()
     assert '"lawflow-network"' in configuration.read_text()
