@@ -240,7 +240,11 @@ class KubernetesStore:
             try:
                 response = await self._send(method, path, query, body, content_type, timeout)
                 async with response:
-                    content = await response.read()
+                    try:
+                        content = await response.read()
+                    except BaseException:
+                        _cut_off(response)
+                        raise
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise StoreError(f"{method} {path}: {type(error).__name__}: {error}") from None
             if response.status != 429 or attempt == THROTTLED_ATTEMPTS:
