@@ -174,6 +174,14 @@ async def test_no_certificate_is_delivered_where_workloads_may_read_secrets(
     assert condition(status, "Ready")["status"] == "False"
     assert await store.get(SECRET, namespace, "lawflow-orders") is None
     control_plane.kubectl("delete", "rolebinding", "readers", "-n", namespace)
+    reading = ("auth", "can-i", "get", "secrets", f"--as=system:serviceaccount:{namespace}:orders", "-n", namespace)
+    groups = ("--as-group=system:serviceaccounts", f"--as-group=system:serviceaccounts:{namespace}")
+
+    async def gone() -> bool:
+        return control_plane.kubectl(*reading, *groups, check=False).returncode != 0
+
+    # The API server hears of it a moment later, and this clock stands still.
+    await until(gone, "the right taken away")
     clock.advance(dt.timedelta(minutes=2))
     await until(lambda: leaf(store, namespace), "a certificate")
     await flow_is(store, namespace, FLOW, "CredentialsReady", "True")
