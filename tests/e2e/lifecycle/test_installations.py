@@ -38,6 +38,8 @@ CONTROLLER = "lawflow-controller"
 CERTIFICATE_SECONDS = 40
 ROTATIONS = 3
 FLOW = "client-to-server"
+ONE_OF_EACH = "--set=" + ",".join(f"{name}.replicas=1" for name in ("controller", "webhook", "xds", "signer"))
+"""What comes and goes so often here is as small as can be."""
 SERIAL = """
 import hashlib, socket, ssl, sys
 
@@ -129,7 +131,7 @@ def gone(own: Own) -> bool:
 
 
 def test_traffic_flows_with_certificates_from_secrets(own: Own) -> None:
-    install(own.cluster, "--set=sidecar.delivery=secret")
+    install(own.cluster, "--set=sidecar.delivery=secret", ONE_OF_EACH)
     own.installed = labelled(own.cluster)
     open_market(own)
     secrets = {each["metadata"]["name"] for each in own.market.get("secrets")["items"]}
@@ -226,7 +228,7 @@ def test_what_was_applied_is_retired_and_deleted_with_all_that_it_made(own: Own)
 
 
 def test_a_chart_that_is_not_to_keep_definitions_takes_them_with_it(own: Own) -> None:
-    install(own.cluster, "--set=crds.keep=false", "--set=webhook.replicas=1")
+    install(own.cluster, "--set=crds.keep=false", ONE_OF_EACH)
     assert own.cluster.get("customresourcedefinitions")["items"]
     own.helm_uninstall()
     eventually(lambda: gone(own), "nothing labelled", seconds=60.0)
