@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 import httpx
+from tests.support import ctrl_c
 from tests.support.cluster import Cluster, User
 from tests.support.waiting import eventually
 
@@ -39,7 +40,9 @@ class ServerProcess:
         ]
         self._output = self.log.open("ab")
         environment = {name: text for name, text in os.environ.items() if not name.startswith(("KUBE", "LAWFLOW"))}
-        self.process = subprocess.Popen(arguments, stdout=self._output, stderr=self._output, env=environment)
+        self.process = subprocess.Popen(
+            arguments, stdout=self._output, stderr=self._output, env=environment, preexec_fn=ctrl_c.heard
+        )
 
     def __enter__(self) -> Self:
         return self
