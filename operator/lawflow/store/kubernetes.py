@@ -1,13 +1,16 @@
 """The store over the Kubernetes API: plain JSON both ways, no generated models."""
 
 import asyncio
+import contextlib
 import logging
 import random
+import socket
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
+from weakref import WeakSet
 
 import aiohttp
 import orjson
@@ -34,6 +37,8 @@ WATCH_SECONDS = 290
 SILENCE_SECONDS = 150.0
 """A watch that says nothing for so long is dead: the server sends a bookmark about every minute."""
 PAGE_SIZE = 500
+CLOSING_SECONDS = 1.0
+"""Longest that a store waits for its connections to end."""
 MAXIMUM_BACK_OFF_SECONDS = 30.0
 THROTTLED_ATTEMPTS = 5
 """How often a call is repeated that the server turned away unprocessed (429)."""
@@ -75,6 +80,7 @@ class KubernetesStore:
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._session: aiohttp.ClientSession | None = None
+        self._sockets: WeakSet[socket.socket] = WeakSet()
 
     @classmethod
     async def connect(cls, kubeconfig: Path | str | None = None, context: str | None = None) -> Self:
@@ -95,10 +101,21 @@ class KubernetesStore:
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; returns when they are closed, or after CLOSING_SECONDS."""
         if self._session:
             await self._session.close()
             self._session = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_SECONDS):
+                # Those of calls that were given up end in their own time, when the server has heard of it.
+                while any(each.fileno() != -1 for each in self._sockets):  # noqa: ASYNC110 - no event tells
+                    await asyncio.sleep(0.005)
+
+    def _socket(self, where: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, *_ = where
+        made = socket.socket(family, kind, protocol)
+        self._sockets.add(made)
+        return made
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object, or ``None``; StoreError where the server cannot be asked or refuses."""
@@ -269,7 +286,8 @@ class KubernetesStore:
         if self._session is None:
             tls = RESTClientObject(configuration).ssl_context
             # Watches hold connections for ever: a limit would let them starve all calls.
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=0))
+            connector = aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=self._socket)
+            self._session = aiohttp.ClientSession(connector=connector)
         headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}
         if body is not None:
             headers["Content-Type"] = content_type
