@@ -36,15 +36,17 @@ class LastKnown:
         """The event of the next change."""
         return self._changed
 
-    def snapshot(self, key: Key) -> Snapshot:
-        """What such sidecars were last served. Raises RefusedError where none of them is known."""
-        found = self._snapshots.get(name_of(key))
-        if found is None:
+    def admit(self, key: Key) -> None:
+        """Raises RefusedError where nothing is known of such sidecars."""
+        if name_of(key) not in self._snapshots:
             raise RefusedError(
                 f"no policy of {key.identity.namespace}/{key.identity.service_account} is known: "
                 "its sidecar has to wait for an xDS server"
             )
-        return found
+
+    def snapshot(self, key: Key) -> Snapshot:
+        """What such sidecars were last served."""
+        return self._snapshots[name_of(key)]
 
     def closed_route(self, name: str) -> Encoded:
         """A route configuration that denies everything."""

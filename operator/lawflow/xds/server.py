@@ -121,7 +121,7 @@ class DiscoveryService(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type
                     extra={"sidecar": str(stream.identity), "type": request.type_url, "reason": reason},
                 )
             if stream not in self._streams:
-                self._source.snapshot(stream.key)
+                self._source.admit(stream.key)
                 self._streams.add(stream)
             wake.set()
             self._announce()

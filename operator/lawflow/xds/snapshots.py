@@ -124,11 +124,14 @@ class Snapshots:
 
     def snapshot(self, key: Key) -> Snapshot:
         """What such sidecars should have now, in such a network, that read policies of such a schema."""
-        self.remember((key,))
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._compute(*key)
         return found
+
+    def admit(self, key: Key) -> None:
+        """Keep the snapshots of such sidecars current for the standby from now on."""
+        self.remember((key,))
 
     def remember(self, keys: Iterable[Key]) -> None:
         """Count them among those that were served."""

@@ -43,8 +43,11 @@ class Source(Protocol):
     def change(self) -> asyncio.Event:
         """The event of the next change; take it before reading a snapshot, so that none is missed."""
 
+    def admit(self, key: Key) -> None:
+        """Take note that such a sidecar begins a stream. Raises RefusedError where it is not served here."""
+
     def snapshot(self, key: Key) -> Snapshot:
-        """What such sidecars should have now. Raises RefusedError."""
+        """What such sidecars should have now, of those that were admitted."""
 
     def closed_route(self, name: str) -> Encoded:
         """A route configuration that denies everything, for a name that is not, or no more, in a snapshot."""
