@@ -50,7 +50,7 @@ coverage: .venv/installed tools $(MODULE) $(MINIMIZER) ## which lines the tests 
 	$(BIN)/pytest -m '(unit or envoy or cluster) and not soak' --cov --cov-report=term
 
 rust: ## the tests of the sidecar's crates
-	@$(WITH_CARGO) $(CARGO) test --release --locked --quiet
+	@$(WITH_CARGO) $(CARGO) test --locked --quiet
 
 # cargo fuzz is made for nightly compilers; the variable lets a stable one do. No unsafe code, so no sanitizer.
 fuzz: ## the sidecar's core against any bytes, led by coverage; half an hour a target (FUZZ_TARGETS, FUZZ_RUNS, FUZZ_SECONDS)
@@ -125,15 +125,18 @@ bench: .venv/installed tools $(MODULE) $(MINIMIZER) ## measure, and write bench/
 tools: .venv/installed # a control plane, helm and kubeconform: built once, cached outside the checkout
 	$(BIN)/python -m tests.support.toolchain all
 
+# Both at once, each on a processor: the last step of a build uses one.
+BUILD = $(CARGO) build --release --locked --quiet --package lawflow-envoy --package lawflow-py
+
 # The module is moved into place as a new file, since running Envoys have the old one mapped.
 $(MODULE): $(SIDECAR_SOURCES)
 	@command -v cargo >/dev/null || { echo "the sidecar's module needs cargo: install Rust from https://rustup.rs" >&2; exit 1; }
-	@$(CARGO) build --release --locked --quiet --package lawflow-envoy
+	@$(BUILD)
 	@cp $(CARGO_TARGET)/release/$(notdir $@) $@.new && mv $@.new $@
 
 $(MINIMIZER): $(SIDECAR_SOURCES)
 	@command -v cargo >/dev/null || { echo "the minimizer needs cargo: install Rust from https://rustup.rs" >&2; exit 1; }
-	@$(CARGO) build --release --locked --quiet --package lawflow-py
+	@$(BUILD)
 	@cp $(CARGO_TARGET)/release/liblawflow_minimizer.so $@.new && mv $@.new $@
 
 # It runs on nodes whose C library nobody knows, so it brings its own. The target is named so that build scripts do not.
@@ -150,6 +153,6 @@ clean: ## remove what the other targets left in the checkout
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Lawflow needs Python 3.11 or newer; name one with make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

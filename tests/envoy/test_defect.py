@@ -25,11 +25,12 @@ JSON = {"content-type": "application/json"}
 @pytest.fixture(scope="module")
 def defective_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = Path(os.environ.get("LAWFLOW_CACHE") or Path.home() / ".cache" / "lawflow")
-    target = cache / "sidecar-defect"
-    command = ["cargo", "build", "--release", "--locked", "--quiet", "--package=lawflow-envoy", "--features=defect"]
-    subprocess.run(command, check=True, cwd=SIDECAR, env={**os.environ, "CARGO_TARGET_DIR": str(target)})
+    target = cache / "sidecar"  # where `make test` has built the rest of it by this profile
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
+    options = ["--profile=test", "--locked", "--quiet", "--package=lawflow-envoy", "--features=defect"]
+    subprocess.run(["cargo", "build", *options], check=True, cwd=SIDECAR, env=environment)
     directory = tmp_path_factory.mktemp("module")
-    (directory / MODULE).write_bytes((target / "release" / MODULE).read_bytes())
+    (directory / MODULE).write_bytes((target / "debug" / MODULE).read_bytes())
     return directory
 
 
