@@ -8,6 +8,8 @@ from typing import TypeVar
 Seen = TypeVar("Seen")
 
 SECONDS_BETWEEN_LOOKS = 0.05
+"""At first; what takes long is looked at less often, since looks cost: up to a tenth of what was waited later."""
+MOST_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def eventually(look: Callable[[], Seen | None], expected: str, seconds: float = 30.0) -> Seen:
@@ -15,7 +17,7 @@ def eventually(look: Callable[[], Seen | None], expected: str, seconds: float = 
 
     Raises AssertionError after ``seconds``, with ``expected`` and what the last look gave.
     """
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while True:
         last: object
         try:
@@ -24,18 +26,24 @@ def eventually(look: Callable[[], Seen | None], expected: str, seconds: float = 
             last = found
         except AssertionError as error:
             last = error
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise AssertionError(f"expected within {seconds:.0f} s, and never seen: {expected}; the last look: {last}")
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+        time.sleep(_pause(waited))
 
 
 async def seen(look: Callable[[], Awaitable[Seen | None]], expected: str, seconds: float = 30.0) -> Seen:
     """The same for a look that waits for others itself, beside what else goes on in this process."""
+    began = time.monotonic()
     try:
         async with asyncio.timeout(seconds):
             while True:
                 if found := await look():
                     return found
-                await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+                await asyncio.sleep(_pause(time.monotonic() - began))
     except TimeoutError:
         raise AssertionError(f"expected within {seconds:.0f} s, and never seen: {expected}") from None
+
+
+def _pause(waited: float) -> float:
+    return min(max(SECONDS_BETWEEN_LOOKS, waited / 10), MOST_SECONDS_BETWEEN_LOOKS)
