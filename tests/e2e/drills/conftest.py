@@ -3,17 +3,16 @@
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.e2e.conftest import SECONDS_TO_INSTALL
+from tests.e2e.conftest import install, node_with
 from tests.support import chart
 from tests.support.drill_shop import NAMESPACE, SECONDS, DrillShop, write_image
-from tests.support.node import images
-from tests.support.node.cluster import NodeCluster, open_node
+from tests.support.node.cluster import NodeCluster
 from tests.support.waiting import eventually
 
 PROMISED = 60.0
@@ -90,34 +89,17 @@ def _unharmed(shop: DrillShop) -> Iterator[None]:
 
 
 @pytest.fixture(scope="package")
-def drilled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drilled]:
+def drilled(archives: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drilled]:
     """The chart with its defaults, and the shop."""
-    folder = tmp_path_factory.mktemp("images")
-    opened = open_node(lambda text: print(text, file=sys.stderr))
-    writers: dict[str, Callable[[Path], int]] = {
-        "operator": images.operator, "sidecar": images.sidecar, "traffic": write_image,
-    }  # fmt: skip
-    try:
-        for name, write in writers.items():
-            write(folder / f"{name}.tar")
-            opened.load(folder / f"{name}.tar")
+    traffic = tmp_path_factory.mktemp("images") / "traffic.tar"
+    write_image(traffic)
+    with node_with([*archives, traffic]) as opened:
         install(opened)
         replicas = {
             name: opened.get("deployment", f"lawflow-{name}", f"--namespace={chart.NAMESPACE}")["spec"]["replicas"]
             for name in COMPONENTS
         }
         yield Drilled(opened, DrillShop.open(opened), replicas)
-    finally:
-        opened.close()
-
-
-def install(cluster: NodeCluster, *flags: str) -> None:
-    """Installs the chart; returns when the startup check has passed."""
-    chart.helm(
-        *("install", "lawflow", str(chart.CHART), f"--namespace={chart.NAMESPACE}", "--create-namespace"),
-        *(f"--kubeconfig={cluster.admin.kubeconfig}", "--wait", f"--timeout={SECONDS_TO_INSTALL}s", *flags),
-        seconds=2.0 * SECONDS_TO_INSTALL,
-    )
 
 
 @pytest.fixture(autouse=True)
