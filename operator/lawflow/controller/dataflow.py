@@ -69,7 +69,7 @@ def _releases(environment: Environment) -> frozenset[str] | None:
     injection = environment.settings.injection
     if injection is None:
         return None
-    return frozenset(release.version for release in (injection.release, *injection.previous))
+    return frozenset(release.version for release in injection.releases)
 
 
 def _indexed(environment: Environment, stored: Object) -> bool:

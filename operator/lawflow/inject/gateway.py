@@ -39,19 +39,18 @@ def is_genuine_gateway(pod: Object, settings: InjectionSettings) -> bool:
     spec = pod.get("spec") or {}
     annotations = PodTemplate("", pod.get("metadata") or {}, spec).metadata.get("annotations") or {}
     containers = list(spec.get("containers") or ())
-    releases = (settings.release, *settings.previous)
     return (
         len(containers) == 1
         and not any(spec.get(part) for part in _SHARED)
         and all(annotations.get(name) == text for name, text in ANNOTATIONS.items())
         and all(volume in (spec.get("volumes") or ()) for volume in sidecar_volumes(settings, EGRESS_SERVICE_ACCOUNT))
-        and any(comparable(containers[0]) == comparable(_container(settings, release)) for release in releases)
+        and any(comparable(containers[0]) == comparable(_container(settings, release)) for release in settings.releases)
     )
 
 
 def is_of_known_release(pod: Object, settings: InjectionSettings) -> bool:
     """Whether a gateway's image is one that counts: while Lawflow is upgraded, the new one may be there first."""
-    images = {release.image for release in (settings.release, *settings.previous)}
+    images = {release.image for release in settings.releases}
     return all(container.get("image") in images for container in (pod.get("spec") or {}).get("containers") or ())
 
 

@@ -21,13 +21,12 @@ _SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa
 
 def genuine_sidecar(settings: InjectionSettings) -> GenuineSidecar:
     """What the gate compares: the current release and the two before it."""
-    releases = (settings.release, *settings.previous)
     return GenuineSidecar(
         name=CONTAINER,
-        images=tuple(dict.fromkeys(release.image for release in releases)),
+        images=tuple(dict.fromkeys(release.image for release in settings.releases)),
         uid=settings.user_id,
         command=COMMAND,
-        arguments=tuple(dict.fromkeys(tuple(arguments(release)) for release in releases)),
+        arguments=tuple(dict.fromkeys(tuple(arguments(release)) for release in settings.releases)),
         environment=tuple(ENVIRONMENT),
         volumes=NAMES,
         annotations=dict(ANNOTATIONS),
@@ -48,12 +47,11 @@ def has_genuine_sidecar(pod: Object, settings: InjectionSettings) -> bool:
     annotations = template.metadata.get("annotations") or {}
     volumes = spec.get("volumes") or ()
     container = comparable(found[0])
-    releases = (settings.release, *settings.previous)
     return (
         _has_genuine_network(spec, annotations.get(labels.INTERCEPTION, ""), settings)
         and all(annotations.get(name) == text for name, text in ANNOTATIONS.items())
         and all(volume in volumes for volume in sidecar_volumes(settings, template.service_account))
-        and any(container == comparable(sidecar_container(settings, release)) for release in releases)
+        and any(container == comparable(sidecar_container(settings, release)) for release in settings.releases)
     )
 
 
@@ -61,7 +59,7 @@ def names_known_release(pod: Object, settings: InjectionSettings) -> bool:
     """Whether a pod names no release that is neither the current one nor one before: while Lawflow is upgraded, the
     newer webhook may inject its sidecar before everybody else has heard of it."""
     named = (pod["metadata"].get("annotations") or {}).get(labels.INJECTED)
-    return named is None or named in {release.version for release in (settings.release, *settings.previous)}
+    return named is None or named in {release.version for release in settings.releases}
 
 
 def _has_genuine_network(spec: Object, mode: str, settings: InjectionSettings) -> bool:
@@ -78,8 +76,9 @@ def _has_genuine_network(spec: Object, mode: str, settings: InjectionSettings) -
         return False
     found = comparable(spec["initContainers"][0])
     forms: tuple[RedirectBy, ...] = get_args(RedirectBy)
-    releases = (settings.release, *settings.previous)
-    return any(found == comparable(network_container(settings, each, form)) for each in releases for form in forms)
+    return any(
+        found == comparable(network_container(settings, each, form)) for each in settings.releases for form in forms
+    )
 
 
 def comparable(container: Object) -> dict[str, Any]:

@@ -56,6 +56,11 @@ class InjectionSettings:
     startup_seconds: int = 300
     """How long Envoy may take to get its first configuration before the kubelet restarts it."""
 
+    @property
+    def releases(self) -> tuple[SidecarRelease, ...]:
+        """Those whose sidecars are genuine, the current one first."""
+        return (self.release, *self.previous)
+
 
 @dataclass(frozen=True)
 class IdentityData:
