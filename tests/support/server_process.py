@@ -50,10 +50,11 @@ class ServerProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        ended = self.process.poll()
         self.process.kill()
         self.process.wait()
         self._output.close()
-        if error is not None:
+        if error is not None or ended not in (None, 0):
             print(self.log.read_text(errors="replace")[-6000:], file=sys.stderr)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -71,7 +72,7 @@ class ControllerProcess(ServerProcess):
     """One replica of the controller, in a hurry."""
 
     command = "controller"
-    hurry = ("--lease-seconds=2", "--tick-seconds=0.1")
+    hurry = ("--tick-seconds=0.1",)
 
     def leads(self) -> bool:
         """Whether it says that it has the Lease."""

@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
 
 TODAY = "--today=2026-07-01"
 SECRET = "--delivery=secret"
+SOON = "--lease-seconds=5"
+"""A replica that falls silent is replaced soon, and not for a busy machine's sake."""
 RENEWED = "2026-07-01T12:00:00.000000Z"
 
 
@@ -74,9 +76,9 @@ def test_nothing_of_kopf_is_left_on_a_users_object(
 def test_of_two_replicas_one_writes_and_the_other_takes_over(
     control_plane: Cluster, namespace: str, acme: str, tmp_path: Path
 ) -> None:
-    with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, name="first") as first:
+    with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, SOON, name="first") as first:
         eventually(first.leads, "the first replica leads")
-        with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, name="second") as second:
+        with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, SOON, name="second") as second:
             assert eventually(lambda: second.get("/readyz"), "an answer").status_code == 200
             control_plane.apply(*merchant.references(namespace, acme), merchant.flow(namespace, controller=acme))
             eventually(lambda: is_lawful(control_plane, namespace), "the flow is lawful")
@@ -94,13 +96,13 @@ def test_killed_in_the_middle_it_resumes_without_loss_and_without_doubles(
 ) -> None:
     names = [f"flow-{number}" for number in range(30)]
     control_plane.apply(*merchant.references(namespace, acme))
-    with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, name="killed") as controller:
+    with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, SOON, name="killed") as controller:
         eventually(controller.leads, "the replica leads")
         control_plane.apply(*(merchant.flow(namespace, name, controller=acme) for name in names))
         eventually(lambda: any(is_lawful(control_plane, namespace, name) for name in names), "a first verdict")
         controller.process.kill()
     authority = control_plane.get("secret", "lawflow-authority", "-n", namespace)["metadata"]["uid"]
-    with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, name="next"):
+    with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, SOON, name="next"):
 
         def complete() -> bool:
             index = control_plane.find("flowindex", "lawflow", "-n", namespace)
