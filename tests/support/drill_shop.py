@@ -20,7 +20,7 @@ from lawflow.model.sidecar import CONTAINER
 Object = dict[str, Any]
 
 IMAGE = "docker.io/lawflow/traffic:test"
-NAMESPACE = "shop"
+NAMESPACE = "drilled-shop"
 FLOWS = ("orders-to-billing", "orders-to-database")
 UNLAWFUL = "marketing"
 """A service account whose one flow has no lawful basis."""
@@ -42,6 +42,11 @@ def write_image(archive: Path) -> int:
 def declared() -> list[Object]:
     """Namespace, flows, service accounts and Services."""
     found: list[Object] = list(yaml.safe_load_all(_DECLARED.read_text(encoding="utf-8")))
+    for each in found:
+        if each["kind"] == "Namespace":
+            each["metadata"]["name"] = NAMESPACE
+        elif "namespace" in each["metadata"]:
+            each["metadata"]["namespace"] = NAMESPACE
     (http,) = [each for each in found if each["kind"] == "DataFlow" and each["metadata"]["name"] == FLOWS[0]]
     tcp = copy.deepcopy(http)
     tcp["metadata"]["name"] = FLOWS[1]

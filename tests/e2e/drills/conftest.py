@@ -1,4 +1,4 @@
-"""A cluster for drills alone, since they take Lawflow and the node apart, and a shop whose calls must not fail."""
+"""A shop whose calls must not fail while drills take Lawflow and the node apart, and that all is whole after each."""
 
 import re
 import sys
@@ -6,10 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
-from tests.e2e.conftest import install, node_with
 from tests.support import chart
 from tests.support.drill_shop import NAMESPACE, SECONDS, DrillShop, write_image
 from tests.support.node.cluster import NodeCluster
@@ -89,17 +87,18 @@ def _unharmed(shop: DrillShop) -> Iterator[None]:
 
 
 @pytest.fixture(scope="package")
-def drilled(archives: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drilled]:
+def drilled(installed: NodeCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drilled]:
     """The chart with its defaults, and the shop."""
     traffic = tmp_path_factory.mktemp("images") / "traffic.tar"
     write_image(traffic)
-    with node_with([*archives, traffic]) as opened:
-        install(opened)
-        replicas = {
-            name: opened.get("deployment", f"lawflow-{name}", f"--namespace={chart.NAMESPACE}")["spec"]["replicas"]
-            for name in COMPONENTS
-        }
-        yield Drilled(opened, DrillShop.open(opened), replicas)
+    installed.load(traffic)
+    replicas = {
+        name: installed.get("deployment", f"lawflow-{name}", f"--namespace={chart.NAMESPACE}")["spec"]["replicas"]
+        for name in COMPONENTS
+    }
+    yield Drilled(installed, DrillShop.open(installed), replicas)
+    # Its calls would slow down every test that comes after.
+    installed.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 @pytest.fixture(autouse=True)
