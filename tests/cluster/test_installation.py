@@ -367,3 +367,11 @@ def test_uninstalling_takes_the_gate_down_first_and_leaves_the_definitions_alone
     )
     assert len(cluster.get("customresourcedefinitions", ours)["items"]) == 5
     assert cluster.find("dataflow", "kept", "-n", "leaving")
+
+
+def test_a_chart_that_is_not_to_keep_definitions_takes_them_with_it(control_plane: Cluster) -> None:
+    release = ("lawflow", f"--namespace={NAMESPACE}", f"--kubeconfig={control_plane.admin.kubeconfig}", "--no-hooks")
+    helm("install", *release, str(CHART), "--create-namespace", "--set=crds.keep=false")
+    assert control_plane.get("customresourcedefinitions")["items"]
+    helm("uninstall", *release)
+    eventually(lambda: control_plane.get("customresourcedefinitions")["items"] == [], "no definitions")

@@ -227,6 +227,7 @@ def test_what_was_applied_is_retired_and_deleted_with_all_that_it_made(own: Own)
     assert list(marks(installation.objects(own.cluster).values())) == []
 
 
+@pytest.mark.soak
 def test_a_chart_that_is_not_to_keep_definitions_takes_them_with_it(own: Own) -> None:
     install(own.cluster, "--set=crds.keep=false", ONE_OF_EACH)
     assert own.cluster.get("customresourcedefinitions")["items"]
