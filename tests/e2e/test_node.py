@@ -1,5 +1,6 @@
 """The node itself: what pods get from it, and that nothing of it stays, however the process that started it ends."""
 
+import itertools
 import os
 import re
 import signal
@@ -125,10 +126,20 @@ def test_up_and_down_leave_this_machine_as_it_was(environment: dict[str, str]) -
     assert settings() == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("after", ["starting a Kubernetes node", "kube-apiserver answers", "kubelet answers"])
+MOMENTS = ("starting a Kubernetes node", "kube-apiserver answers", "kubelet answers")
+SIGNALS = (signal.SIGTERM, signal.SIGKILL, signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("after", "number"),
+    [
+        # Each moment and each signal once; how they combine in the long run.
+        pytest.param(after, number, marks=() if MOMENTS.index(after) == SIGNALS.index(number) else pytest.mark.soak)
+        for after, number in itertools.product(MOMENTS, SIGNALS)
+    ],
+)
 def test_nothing_stays_of_a_start_that_was_ended(
-    environment: dict[str, str], number: signal.Signals, after: str
+    environment: dict[str, str], after: str, number: signal.Signals
 ) -> None:
     process = up(environment)
     until(process, after)
