@@ -276,9 +276,12 @@ def _not_ours(component: str) -> NoReturn:
 
 
 def _environment_of_kubectl(directory: Path) -> Mapping[str, str]:
-    """This process's environment (credential plugins need it) without all that would steer kubectl elsewhere."""
+    """This process's environment (credential plugins need it) without all that would steer kubectl elsewhere.
+
+    A command ends before collecting garbage pays: it takes a third of the time of each, and there are thousands.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KUBE")}
-    return kept | {"KUBECACHEDIR": str(directory / "kubectl-cache"), "KUBERC": "off"}
+    return kept | {"KUBECACHEDIR": str(directory / "kubectl-cache"), "KUBERC": "off", "GOGC": "off"}
 
 
 def _as_one(objects: Object | Sequence[Object]) -> Object:
