@@ -6,9 +6,9 @@ LAWFLOW_CACHE ?= $(HOME)/.cache/lawflow
 export LAWFLOW_CACHE
 CARGO_TARGET := $(LAWFLOW_CACHE)/sidecar
 # Without make's own flags, which name a job server that cargo cannot reach from here.
-CARGO := cd sidecar && env -u MAKEFLAGS CARGO_TARGET_DIR=$(CARGO_TARGET) cargo
+CARGO := cd sidecar && env -u MAKEFLAGS -u MFLAGS CARGO_TARGET_DIR=$(CARGO_TARGET) cargo
 # Crates that CI does not run; libFuzzer itself is needed to link, and so not here.
-CHECKED = env -u MAKEFLAGS -C sidecar CARGO_TARGET_DIR=$(LAWFLOW_CACHE)/check CUSTOM_LIBFUZZER_PATH=./none \
+CHECKED = env -u MAKEFLAGS -u MFLAGS -C sidecar CARGO_TARGET_DIR=$(LAWFLOW_CACHE)/check CUSTOM_LIBFUZZER_PATH=./none \
 	cargo check --release --locked --quiet
 # The targets of `make fuzz`, and where each ends: whichever comes first.
 FUZZ_TARGETS ?= json message form policy body
