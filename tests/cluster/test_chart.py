@@ -1,18 +1,19 @@
 """What Helm makes of the chart: valid, restricted, and understood by the processes that it starts."""
 
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import pytest
+from click.testing import CliRunner
 from tests.support import chart, toolchain
 from tests.support.chart import CHART, Object, helm
 from tests.support.cluster import Cluster
 from tests.support.schemas import write_schemas
 
 from lawflow.cli.injection import bootstrap_settings, sidecar_releases
+from lawflow.cli.main import cli
 from lawflow.inject.gateway import is_genuine_gateway
 from lawflow.inject.settings import Delivery, InjectionSettings
 from lawflow.law import load_legal_data
@@ -123,9 +124,8 @@ def test_every_service_selects_pods_that_have_its_port_and_every_budget_selects_
 def test_every_process_understands_its_arguments() -> None:
     for each in chart.of_kind(chart.objects(chart.rendered()), "Deployment", "Job"):
         arguments = each["spec"]["template"]["spec"]["containers"][0]["args"]
-        command = [sys.executable, "-m", "lawflow", *arguments, "--help"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"lawflow {' '.join(arguments)}: {done.stderr}"
+        done = CliRunner().invoke(cli, [*arguments, "--help"])
+        assert done.exit_code == 0, f"lawflow {' '.join(arguments)}: {done.output}"
 
 
 def test_legal_data_reach_the_processes_as_they_were_written(tmp_path: Path) -> None:
