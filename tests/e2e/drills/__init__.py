@@ -1,1 +1,1 @@
-"""Drills, on a cluster of their own: a package, so that it ends with the last of them."""
+"""Drills: a package, so that their shop and its calls end with the last of them."""
