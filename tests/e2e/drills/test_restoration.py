@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.drills.conftest import Drilled
 from tests.support.drill_shop import FLOWS, NAMESPACE, SECONDS, UNLAWFUL, declared, workload
 from tests.support.node import snapshots
+from tests.support.traffic_app import TCP_PORT
 from tests.support.waiting import eventually
 
 from lawflow.controller.authority import REPLACE_ROOT, SECRET_NAME
@@ -93,6 +94,13 @@ def test_etcd_is_restored_from_a_snapshot(drilled: Drilled, tmp_path: Path) -> N
 
 def test_the_root_is_replaced(drilled: Drilled) -> None:
     shop, cluster = drilled.shop, drilled.cluster
+    # It gets a second pod below, which a TCP connection must not reach before it listens: nobody repeats that.
+    billing = workload("billing", "serve")
+    (app,) = billing["spec"]["template"]["spec"]["containers"]
+    app["readinessProbe"] = {"tcpSocket": {"port": TCP_PORT}, "periodSeconds": 1}
+    cluster.apply(billing)
+    shop.available("billing")
+    shop.passing()
     (old,) = roots(drilled)
     with drilled.unharmed():
         drilled.lawflow("set", "env", "deployment/lawflow-controller", "LAWFLOW_BUNDLE_SETTLING_SECONDS=5")

@@ -16,11 +16,11 @@ from lawflow.model.sidecar import CONTAINER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak, pytest.mark.timeout(1800)]
 
-ONE_CALL = """
+ONE_CALL = f"""
 import http.client, json
-connection = http.client.HTTPConnection("billing.shop.svc", 8080, timeout=10)
+connection = http.client.HTTPConnection("billing.{NAMESPACE}.svc", 8080, timeout=10)
 try:
-    connection.request("POST", "/charges/c-17", json.dumps({"amount": 12}), {"content-type": "application/json"})
+    connection.request("POST", "/charges/c-17", json.dumps({{"amount": 12}}), {{"content-type": "application/json"}})
     print(connection.getresponse().status)
 except OSError as error:
     print(type(error).__name__)
