@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.support.builds import cache
 from tests.support.shop import PORT, Shop, running_shop
 from tests.support.waiting import seen
 
@@ -24,8 +25,7 @@ JSON = {"content-type": "application/json"}
 
 @pytest.fixture(scope="module")
 def defective_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cache = Path(os.environ.get("LAWFLOW_CACHE") or Path.home() / ".cache" / "lawflow")
-    target = cache / "sidecar"  # where `make test` has built the rest of it by this profile
+    target = cache() / "sidecar"  # where `make test` has built the rest of it by this profile
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
     options = ["--profile=test", "--locked", "--quiet", "--package=lawflow-envoy", "--features=defect"]
     subprocess.run(["cargo", "build", *options], check=True, cwd=SIDECAR, env=environment)
