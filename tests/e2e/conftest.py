@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.support import chart
+from tests.support.declared_shop import declared
 from tests.support.node import images, oci
 from tests.support.node.cluster import NodeCluster, open_node
 
@@ -102,7 +102,7 @@ class Shop:
 @pytest.fixture(scope="session")
 def shop(installed: NodeCluster) -> Shop:
     """The lawful half of the shop, running."""
-    installed.apply(*yaml.safe_load_all((HERE / "shop.yaml").read_text(encoding="utf-8")))
+    installed.apply(*declared(NAMESPACE))
     installed.kubectl(
         "wait", "--for=condition=Lawful", "dataflow/orders-to-billing", f"--namespace={NAMESPACE}", "--timeout=60s"
     )

@@ -1,6 +1,5 @@
 """A shop whose orders call billing all the time, over HTTP and TCP: what a drill must not disturb."""
 
-import copy
 import json
 import shutil
 import time
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests.support import declared_shop
 from tests.support.node import images, oci
 from tests.support.node.cluster import NodeCluster
 from tests.support.traffic_app import TCP_PORT
@@ -21,13 +20,11 @@ Object = dict[str, Any]
 
 IMAGE = "docker.io/lawflow/traffic:test"
 NAMESPACE = "drilled-shop"
-FLOWS = ("orders-to-billing", "orders-to-database")
+FLOWS = (declared_shop.LAWFUL_FLOW, "orders-to-database")
 UNLAWFUL = "marketing"
 """A service account whose one flow has no lawful basis."""
 SECONDS = 180.0
 """Patience with a machine that is slow; what is promised is measured apart from it."""
-
-_DECLARED = Path(__file__).parents[1] / "e2e" / "shop.yaml"
 
 
 def write_image(archive: Path) -> int:
@@ -41,21 +38,15 @@ def write_image(archive: Path) -> int:
 
 def declared() -> list[Object]:
     """Namespace, flows, service accounts and Services."""
-    found: list[Object] = list(yaml.safe_load_all(_DECLARED.read_text(encoding="utf-8")))
-    for each in found:
-        if each["kind"] == "Namespace":
-            each["metadata"]["name"] = NAMESPACE
-        elif "namespace" in each["metadata"]:
-            each["metadata"]["namespace"] = NAMESPACE
-    (http,) = [each for each in found if each["kind"] == "DataFlow" and each["metadata"]["name"] == FLOWS[0]]
-    tcp = copy.deepcopy(http)
+    tcp = declared_shop.lawful_flow(NAMESPACE)
     tcp["metadata"]["name"] = FLOWS[1]
     tcp["spec"]["destination"]["service"] = {
         "name": "database", "port": TCP_PORT, "protocol": "tcp", "serviceAccountName": "billing",
     }  # fmt: skip
     metadata = {"name": "database", "namespace": NAMESPACE}
-    database = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
-    return [*found, tcp, database | {"spec": {"selector": {"app": "billing"}, "ports": [{"port": TCP_PORT}]}}]
+    spec = {"selector": {"app": "billing"}, "ports": [{"port": TCP_PORT}]}
+    database = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+    return [*declared_shop.declared(NAMESPACE), tcp, database]
 
 
 def workload(name: str, *arguments: str, account: str = "", namespace: str = NAMESPACE) -> Object:
@@ -90,8 +81,12 @@ class DrillShop:
         cluster.apply(*declared())
         for flow in FLOWS:
             cluster.kubectl(*_await("Lawful", flow), seconds=SECONDS)
-        cluster.kubectl(*_await("Lawful=False", f"{UNLAWFUL}-to-billing"), seconds=SECONDS)
-        cluster.apply(workload("billing", "serve"))
+        cluster.kubectl(*_await("Lawful=False", declared_shop.UNLAWFUL_FLOW), seconds=SECONDS)
+        billing = workload("billing", "serve")
+        (app,) = billing["spec"]["template"]["spec"]["containers"]
+        # No TCP connection may reach a pod before it listens: nobody repeats that.
+        app["readinessProbe"] = {"tcpSocket": {"port": TCP_PORT}, "periodSeconds": 1}
+        cluster.apply(billing)
         shop.available("billing")
         shop.drive("orders")
         return shop

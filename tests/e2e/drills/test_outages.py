@@ -4,6 +4,7 @@ import time
 
 import pytest
 from tests.e2e.drills.conftest import COMPONENTS, Drilled
+from tests.support.declared_shop import UNLAWFUL_FLOW
 from tests.support.drill_shop import NAMESPACE, SECONDS, UNLAWFUL, workload
 from tests.support.waiting import eventually
 
@@ -62,7 +63,7 @@ def refuses_the_unlawful_and_nobody_else(drilled: Drilled) -> None:
     cluster = drilled.cluster
     refused = cluster.kubectl("apply", "--filename=-", input=workload(UNLAWFUL, "wait"), check=False)
     assert refused.returncode != 0
-    assert f"{UNLAWFUL}-to-billing" in refused.stderr
+    assert UNLAWFUL_FLOW in refused.stderr
     cluster.apply(workload("stranger", "wait", account="default", namespace="default"))
     told = f"--timeout={SECONDS:.0f}s"
     cluster.kubectl("rollout", "status", "deployment/stranger", "--namespace=default", told, seconds=SECONDS)
@@ -106,5 +107,5 @@ def test_the_api_server_is_killed_and_comes_back(drilled: Drilled) -> None:
             eventually(lambda: shop.running("late"), "a new pod, Ready", SECONDS)
             eventually(drilled.available, "all of Lawflow, Ready", SECONDS)
         refused = cluster.kubectl("apply", "--filename=-", input=workload(UNLAWFUL, "wait"), check=False)
-        assert f"{UNLAWFUL}-to-billing" in refused.stderr
+        assert UNLAWFUL_FLOW in refused.stderr
         shop.end("late")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from tests.e2e.drills.conftest import Drilled
-from tests.support.drill_shop import FLOWS, NAMESPACE, SECONDS, UNLAWFUL, declared, workload
+from tests.support.declared_shop import UNLAWFUL_FLOW, lawful_flow
+from tests.support.drill_shop import NAMESPACE, SECONDS, UNLAWFUL, workload
 from tests.support.node import snapshots
-from tests.support.traffic_app import TCP_PORT
 from tests.support.waiting import eventually
 
 from lawflow.controller.authority import REPLACE_ROOT, SECRET_NAME
@@ -36,7 +36,7 @@ def test_the_node_is_started_again(drilled: Drilled) -> None:
         eventually(lambda: shop.running("late"), "a new pod, Ready", SECONDS)
     with drilled.unharmed():
         refused = drilled.cluster.kubectl("apply", "--filename=-", input=workload(UNLAWFUL, "wait"), check=False)
-        assert f"{UNLAWFUL}-to-billing" in refused.stderr
+        assert UNLAWFUL_FLOW in refused.stderr
     shop.end("late")
 
 
@@ -49,7 +49,7 @@ def indexed(drilled: Drilled) -> set[str]:
 
 def flow(name: str) -> Object:
     """A lawful flow like that of orders, of a service account of its own."""
-    (made,) = [each for each in declared() if each["metadata"]["name"] == FLOWS[0]]
+    made = lawful_flow(NAMESPACE)
     made["metadata"]["name"] = f"{name}-to-billing"
     made["spec"]["source"]["serviceAccountName"] = name
     return made
@@ -83,7 +83,7 @@ def test_etcd_is_restored_from_a_snapshot(drilled: Drilled, tmp_path: Path) -> N
                 SECONDS,
             )
         refused = cluster.kubectl("apply", "--filename=-", input=workload(UNLAWFUL, "wait"), check=False)
-        assert f"{UNLAWFUL}-to-billing" in refused.stderr
+        assert UNLAWFUL_FLOW in refused.stderr
         # What is declared from now on counts: nobody watches the past.
         cluster.apply(flow("new"), account("new"))
         shop.start("newer", account="new")
@@ -94,13 +94,6 @@ def test_etcd_is_restored_from_a_snapshot(drilled: Drilled, tmp_path: Path) -> N
 
 def test_the_root_is_replaced(drilled: Drilled) -> None:
     shop, cluster = drilled.shop, drilled.cluster
-    # It gets a second pod below, which a TCP connection must not reach before it listens: nobody repeats that.
-    billing = workload("billing", "serve")
-    (app,) = billing["spec"]["template"]["spec"]["containers"]
-    app["readinessProbe"] = {"tcpSocket": {"port": TCP_PORT}, "periodSeconds": 1}
-    cluster.apply(billing)
-    shop.available("billing")
-    shop.passing()
     (old,) = roots(drilled)
     with drilled.unharmed():
         drilled.lawflow("set", "env", "deployment/lawflow-controller", "LAWFLOW_BUNDLE_SETTLING_SECONDS=5")

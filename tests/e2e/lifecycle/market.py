@@ -1,17 +1,15 @@
 """A market: one client that keeps calling, and servers; what tests do to them, and what became of the calls."""
 
-import copy
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
 from tests.e2e.conftest import PORT, deployment
+from tests.support import declared_shop
 from tests.support.cluster import Cluster
 from tests.support.waiting import eventually
 
@@ -28,33 +26,21 @@ SECONDS_OF_GRACE = 3
 """How long an app goes on serving when it is to end: every sidecar has heard by then that it takes no more calls."""
 REQUESTS_TO_JUDGE_BY = 40
 SECONDS_TO_SETTLE = 120.0
-_SHOP = Path(__file__).parents[1] / "shop.yaml"
 
 
 def flow(namespace: str, name: str, source: str, service: str, **changed: Any) -> Object:
     """A lawful flow by which ``source`` may charge at ``service``; other fields of ``spec`` as given."""
-    (found,) = (
-        copy.deepcopy(obj)
-        for obj in yaml.safe_load_all(_SHOP.read_text(encoding="utf-8"))
-        if obj["metadata"]["name"] == "orders-to-billing"
-    )
-    found["metadata"] = {"name": name, "namespace": namespace}
+    found = declared_shop.lawful_flow(namespace)
+    found["metadata"]["name"] = name
     found["spec"]["source"] = {"serviceAccountName": source}
     found["spec"]["destination"]["service"] = {"name": service, "port": PORT}
     found["spec"] |= changed
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def place(namespace: str) -> list[Object]:
     """A namespace that opted in, and who is responsible there."""
-    found = []
-    for obj in yaml.safe_load_all(_SHOP.read_text(encoding="utf-8")):
-        if obj["kind"] == "DataController":
-            found.append(obj)
-        elif obj["kind"] == "Namespace":
-            obj["metadata"]["name"] = namespace
-            found.insert(0, obj)
-    return found
+    return [each for each in declared_shop.declared(namespace) if each["kind"] in ("Namespace", "DataController")]
 
 
 def account(namespace: str, name: str) -> Object:
