@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 
 from lawflow.controller import certificate as leaf
+from lawflow.controller import serving
 from lawflow.controller.conditions import Observation
 from lawflow.controller.events import announce
 from lawflow.controller.settings import Environment
@@ -194,3 +195,4 @@ def _wake_everybody(environment: Environment) -> None:
     for flow in environment.world.references.flows():
         environment.queue.add(flow.key, *leaf.keys(flow))
     environment.queue.add(*((leaf.KIND, *key) for key in environment.credentials if key != ("", "")))
+    environment.queue.add(serving.KEY)

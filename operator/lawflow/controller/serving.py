@@ -34,9 +34,12 @@ INTERVAL = dt.timedelta(minutes=1)
 
 
 async def reconcile(environment: Environment, _namespace: str, _name: str) -> dt.datetime | None:
-    """Keep the certificates fresh and the roots known to the API server; returns when to look again."""
+    """Keep the certificates fresh and the roots known to the API server; returns when to look again.
+
+    Before there is an authority there is nothing to do: it wakes this.
+    """
     if not environment.authority:
-        return environment.now + dt.timedelta(seconds=1)
+        return None
     state = environment.authority[0]
     renewals = [await _certificate(environment, server, state) for server in SERVERS]
     for kind in (MUTATING_WEBHOOK_CONFIGURATION, VALIDATING_WEBHOOK_CONFIGURATION):

@@ -5,7 +5,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from tests.support.controlling import Clock
+from tests.support.controlling import Clock, running, until
 
 from lawflow.controller import authority, serving
 from lawflow.controller.credential_secret import stored_credential
@@ -45,8 +45,18 @@ async def chain(environment: Environment, server: str) -> Chain:
 
 async def test_nothing_is_issued_before_there_is_an_authority(tmp_path: Path, clock: Clock) -> None:
     made = Environment(FolderStore(tmp_path), World(), Settings(), clock)
-    assert await serving.reconcile(made, "", "") == START + dt.timedelta(seconds=1)
+    assert await serving.reconcile(made, "", "") is None
     assert await made.store.list(SECRET) == []
+
+
+async def test_certificates_are_there_as_soon_as_there_is_an_authority(tmp_path: Path, clock: Clock) -> None:
+    store = FolderStore(tmp_path)
+
+    async def certified() -> bool:
+        return all([await store.get(SECRET, "lawflow", serving.secret_name(server)) for server in serving.SERVERS])
+
+    async with running(store, Settings(namespace="lawflow"), clock):
+        await until(certified, "certificates of all servers, on a clock that stands still")
 
 
 async def test_the_admission_server_is_certified_for_the_name_by_which_the_api_server_calls_it(
