@@ -23,7 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 WORKERS = 4
-SECONDS_BETWEEN_REQUESTS = 0.02
+SECONDS_BETWEEN_REQUESTS = 0.06
 SECONDS_BETWEEN_LINES = 0.2
 
 
