@@ -45,10 +45,15 @@ class Drilled:
         """kubectl in Lawflow's namespace."""
         return self.cluster.kubectl(*arguments, f"--namespace={chart.NAMESPACE}", seconds=SECONDS).stdout
 
+    def pods(self, component: str) -> list[str]:
+        """The pods of a part of Lawflow, by their names."""
+        selector = f"--selector=app.kubernetes.io/component={component}"
+        found = self.lawflow("get", "pods", selector, "--output=name").split()
+        return [each.removeprefix("pod/") for each in found]
+
     def connected(self) -> int:
         """How many sidecars of the shop the xDS servers serve."""
-        servers = self.lawflow("get", "pods", "--selector=app.kubernetes.io/component=xds", "--output=name").split()
-        where = [f"/api/v1/namespaces/{chart.NAMESPACE}/pods/{each.partition('/')[2]}:8080" for each in servers]
+        where = [f"/api/v1/namespaces/{chart.NAMESPACE}/pods/{each}:8080" for each in self.pods("xds")]
         told = [self.cluster.kubectl("get", "--raw", f"{each}/proxy/metrics", check=False).stdout for each in where]
         found = (_SIDECARS.search(each) for each in told)
         return sum(round(float(each[1])) for each in found if each)

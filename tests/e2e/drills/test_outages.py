@@ -50,6 +50,12 @@ def test_without_controller_and_xds_new_pods_start_with_the_last_known_policy(dr
     shop, away = drilled.shop, ("controller", "xds")
     with drilled.unharmed():
         drilled.scale(*away, down=True)
+        # One of those who stand by forgets what it knew, which is the other's to serve.
+        restarted = drilled.pods("standby")[0]
+        drilled.lawflow("delete", "pod", restarted, "--force", "--grace-period=0")
+        eventually(lambda: len(drilled.pods("standby")) == drilled.replicas["standby"], "a pod in its place", SECONDS)
+        running = ("--for=jsonpath={.status.phase}=Running", "--selector=app.kubernetes.io/component=standby")
+        drilled.lawflow("wait", "pod", *running, f"--timeout={SECONDS:.0f}s")
         shop.drive("late")
         refuses_the_unlawful_and_nobody_else(drilled)
         with drilled.healing("all sidecars have an xDS server again after controller and xds came back"):
