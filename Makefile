@@ -101,7 +101,7 @@ soak: .venv/installed tools $(MODULE) $(MINIMIZER) ## the long runs: 100,000 rev
 	$(BIN)/pytest -m 'e2e and soak'
 	$(BIN)/python -m bench.run soak endurance
 
-cluster: .venv/installed ## a real one-node Kubernetes; needs Docker, or Linux and root; prints its KUBECONFIG
+cluster: .venv/installed ## a real one-node Kubernetes; needs Docker, or Linux and root; prints what a shell needs to reach it
 	@$(BIN)/python -m tests.support.node up
 
 cluster-images: images ## put Lawflow's images onto it, so that `helm install` finds them

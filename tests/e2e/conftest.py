@@ -1,8 +1,11 @@
 """A real cluster, the chart as Helm installs it, and a shop that opted in. Each is made once, for all tests here."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.support import chart
+from tests.support.builds import GO_MODULES, cache
 from tests.support.declared_shop import declared
 from tests.support.node import images, oci
 from tests.support.node.cluster import NodeCluster, open_node
@@ -18,6 +22,7 @@ from tests.support.node.cluster import NodeCluster, open_node
 Object = dict[str, Any]
 
 HERE = Path(__file__).parent
+ROOT = GO_MODULES.parent
 APP_IMAGE = "docker.io/lawflow/peer:test"
 PORT = 8080
 SECONDS_TO_INSTALL = 240
@@ -76,6 +81,21 @@ def install(cluster: NodeCluster, *flags: str) -> None:
         *(f"--kubeconfig={cluster.admin.kubeconfig}", "--wait", f"--timeout={SECONDS_TO_INSTALL}s", *flags),
         seconds=2.0 * SECONDS_TO_INSTALL,
     )
+
+
+@pytest.fixture
+def apart() -> Iterator[dict[str, str]]:
+    """The environment of a ``make cluster`` apart from the one that somebody may be using: its programs are shared, its
+    folder not."""
+    with tempfile.TemporaryDirectory(prefix="lawflow-") as folder:  # short, because sockets will lie in it
+        for kept in cache().iterdir():
+            if kept.is_dir() and kept.name != "running-cluster" and not kept.name.startswith("node-"):
+                Path(folder, kept.name).symlink_to(kept)
+        # Neither another cluster, nor the jobs of a make that runs these tests.
+        ours = {name: text for name, text in os.environ.items() if not name.startswith(("KUBE", "MAKE", "MFLAGS"))}
+        environment = {**ours, "LAWFLOW_CACHE": folder}
+        yield environment
+        subprocess.run([sys.executable, "-m", "tests.support.node", "down"], cwd=ROOT, env=environment, check=True)
 
 
 @dataclass(frozen=True)

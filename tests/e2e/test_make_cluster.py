@@ -6,13 +6,11 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support import ctrl_c
-from tests.support.builds import GO_MODULES, cache
+from tests.support.builds import GO_MODULES
 from tests.support.node import cgroups
 from tests.support.node.isolation import HOST_SETTINGS
 from tests.support.node.programs import programs
@@ -33,21 +31,9 @@ def test_a_path_that_is_too_long_for_sockets_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.fixture
-def environment() -> Iterator[dict[str, str]]:
-    """Of a ``make cluster`` apart from the one that somebody may be using: its programs are shared, its folder not."""
-    with tempfile.TemporaryDirectory(prefix="lawflow-") as folder:  # short, because sockets will lie in it
-        for kept in cache().iterdir():
-            if kept.is_dir() and kept.name != "running-cluster" and not kept.name.startswith("node-"):
-                Path(folder, kept.name).symlink_to(kept)
-        environment = {**os.environ, "LAWFLOW_CACHE": folder}
-        yield environment
-        subprocess.run([*NODE, "down"], cwd=ROOT, env=environment, check=True)
-
-
-def up(environment: dict[str, str]) -> subprocess.Popen[str]:
+def up(apart: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*NODE, "up"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [*NODE, "up"], cwd=ROOT, env=apart, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         start_new_session=True,
         preexec_fn=ctrl_c.heard,
     )  # fmt: skip
@@ -64,9 +50,9 @@ def until(process: subprocess.Popen[str], text: str) -> None:
     raise AssertionError(f"it never said {text!r}: {''.join(told)}")
 
 
-def traces(environment: dict[str, str]) -> list[str]:
+def traces(apart: dict[str, str]) -> list[str]:
     """Processes, cgroups, files and mounts of a node in that folder."""
-    folder = environment["LAWFLOW_CACHE"] + "/running-cluster"
+    folder = apart["LAWFLOW_CACHE"] + "/running-cluster"
     # Unlike a glob, a walk does not mind what goes away meanwhile.
     found = [
         f"{parent}/{name}"
@@ -96,18 +82,18 @@ def settings() -> dict[str, str]:
     return {**found, "addresses": addresses, "routes": routes, "rules": rules, "mounts": mounts}
 
 
-def test_up_and_down_leave_this_machine_as_it_was(environment: dict[str, str]) -> None:
+def test_up_and_down_leave_this_machine_as_it_was(apart: dict[str, str]) -> None:
     before = settings()
-    process = up(environment)
+    process = up(apart)
     told, said = process.communicate(timeout=SECONDS_TO_START)
     assert process.returncode == 0, said
     kubeconfig = re.findall(r"^export KUBECONFIG=(.+)$", told, re.MULTILINE)
-    assert kubeconfig == [environment["LAWFLOW_CACHE"] + "/running-cluster/kubeconfig"]
+    assert kubeconfig == [apart["LAWFLOW_CACHE"] + "/running-cluster/kubeconfig"]
     assert Path(kubeconfig[0]).exists()
     assert settings() == before, "a running node changed this machine"
-    assert traces(environment)
-    subprocess.run([*NODE, "down"], cwd=ROOT, env=environment, check=True)
-    assert traces(environment) == []
+    assert traces(apart)
+    subprocess.run([*NODE, "down"], cwd=ROOT, env=apart, check=True)
+    assert traces(apart) == []
     assert settings() == before
 
 
@@ -123,22 +109,20 @@ SIGNALS = (signal.SIGTERM, signal.SIGKILL, signal.SIGINT)
         for after, number in itertools.product(MOMENTS, SIGNALS)
     ],
 )
-def test_nothing_stays_of_a_start_that_was_ended(
-    environment: dict[str, str], after: str, number: signal.Signals
-) -> None:
-    process = up(environment)
+def test_nothing_stays_of_a_start_that_was_ended(apart: dict[str, str], after: str, number: signal.Signals) -> None:
+    process = up(apart)
     until(process, after)
     process.send_signal(number)
     process.communicate(timeout=SECONDS_TO_START)
-    eventually(lambda: not traces(environment), f"nothing left: {traces(environment)}")
+    eventually(lambda: not traces(apart), f"nothing left: {traces(apart)}")
 
 
-def test_nothing_runs_on_where_the_keeper_is_killed(environment: dict[str, str]) -> None:
-    process = up(environment)
+def test_nothing_runs_on_where_the_keeper_is_killed(apart: dict[str, str]) -> None:
+    process = up(apart)
     process.communicate(timeout=SECONDS_TO_START)
     assert process.returncode == 0
-    folder = Path(environment["LAWFLOW_CACHE"])
+    folder = Path(apart["LAWFLOW_CACHE"])
     os.kill(int((folder / "running-cluster.lock").read_text()), signal.SIGKILL)
-    eventually(lambda: not [each for each in traces(environment) if "tests.support" in each], "no process of the node")
-    subprocess.run([*NODE, "down"], cwd=ROOT, env=environment, check=True)
-    assert traces(environment) == []
+    eventually(lambda: not [each for each in traces(apart) if "tests.support" in each], "no process of the node")
+    subprocess.run([*NODE, "down"], cwd=ROOT, env=apart, check=True)
+    assert traces(apart) == []

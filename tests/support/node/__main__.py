@@ -1,13 +1,15 @@
 """A real one-node Kubernetes for people: kind's where a Docker engine is, else one in namespaces of its own.
 
-``python -m tests.support.node up`` brings it up and prints where its kubeconfig is; ``load ARCHIVE…`` puts images of
-OCI archives onto it; ``down`` ends it and removes every trace.
+``python -m tests.support.node up`` brings it up and prints, for ``eval``, what a shell needs to reach it;
+``load ARCHIVE…`` puts images of OCI archives onto it; ``down`` ends it and removes every trace.
 
 Exit 0: done. 1: it could not be done here. 2: bad usage.
 """
 
 import fcntl
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,7 +38,9 @@ def up() -> None:
         _kind_up()
     else:
         _node_up()
-    print(f"export KUBECONFIG={_directory() / 'kubeconfig'}", flush=True)
+    print(f"export KUBECONFIG={shlex.quote(str(_directory() / 'kubeconfig'))}", flush=True)
+    if folder := _missing_programs():
+        print(f'export PATH="$PATH":{shlex.quote(str(folder))}', flush=True)
 
 
 def down() -> None:
@@ -126,6 +130,22 @@ def _taken(lock: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _missing_programs() -> Path | None:
+    """A folder with those of kubectl and Helm that are not on PATH; None where both are, or cannot be had."""
+    folder = _directory() / "bin"
+    for name, find in {"kubectl": toolchain.kubectl, "helm": toolchain.helm}.items():
+        if shutil.which(name) or (folder / name).exists():
+            continue
+        try:
+            program = find()
+        except UnavailableError as reason:
+            _say(f"{name} is not on PATH, and cannot be had here: {reason}")
+            continue
+        folder.mkdir(exist_ok=True)
+        (folder / name).symlink_to(program)
+    return folder if folder.is_dir() else None
 
 
 def _docker() -> bool:
