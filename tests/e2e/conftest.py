@@ -23,6 +23,8 @@ Object = dict[str, Any]
 
 HERE = Path(__file__).parent
 ROOT = GO_MODULES.parent
+NODE = [sys.executable, "-m", "tests.support.node"]
+"""What ``make cluster`` runs."""
 APP_IMAGE = "docker.io/lawflow/peer:test"
 PORT = 8080
 SECONDS_TO_INSTALL = 240
@@ -33,7 +35,6 @@ NAMESPACE = "shop"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Modules that start nodes of their own go first: beside them, the node that all others share would cost half a
     processor for doing nothing."""
-
     ours = [item for item in items if item.path.is_relative_to(HERE)]
     sharing = {item.path for item in ours if "cluster" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: item.path in sharing)
@@ -95,7 +96,7 @@ def apart() -> Iterator[dict[str, str]]:
         ours = {name: text for name, text in os.environ.items() if not name.startswith(("KUBE", "MAKE", "MFLAGS"))}
         environment = {**ours, "LAWFLOW_CACHE": folder}
         yield environment
-        subprocess.run([sys.executable, "-m", "tests.support.node", "down"], cwd=ROOT, env=environment, check=True)
+        subprocess.run([*NODE, "down"], cwd=ROOT, env=environment, check=True)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.e2e.conftest import NODE, ROOT
 from tests.support import ctrl_c
-from tests.support.builds import GO_MODULES
 from tests.support.node import cgroups
 from tests.support.node.isolation import HOST_SETTINGS
 from tests.support.node.programs import programs
@@ -18,8 +17,6 @@ from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-ROOT = GO_MODULES.parent
-NODE = [sys.executable, "-m", "tests.support.node"]
 SECONDS_TO_START = 30.0
 
 
