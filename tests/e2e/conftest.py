@@ -1,7 +1,6 @@
 """A real cluster, the chart as Helm installs it, and a shop that opted in. Each is made once, for all tests here."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import chart
+from tests.support import chart, environment
 from tests.support.builds import GO_MODULES, cache
 from tests.support.declared_shop import declared
 from tests.support.node import images, oci
@@ -93,10 +92,9 @@ def apart() -> Iterator[dict[str, str]]:
             if kept.is_dir() and kept.name != "running-cluster" and not kept.name.startswith("node-"):
                 Path(folder, kept.name).symlink_to(kept)
         # Neither another cluster, nor the jobs of a make that runs these tests.
-        ours = {name: text for name, text in os.environ.items() if not name.startswith(("KUBE", "MAKE", "MFLAGS"))}
-        environment = {**ours, "LAWFLOW_CACHE": folder}
-        yield environment
-        subprocess.run([*NODE, "down"], cwd=ROOT, env=environment, check=True)
+        variables = environment.without("KUBE", "MAKE", "MFLAGS") | {"LAWFLOW_CACHE": folder}
+        yield variables
+        subprocess.run([*NODE, "down"], cwd=ROOT, env=variables, check=True)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The gate on a real API server: policies, webhook configurations, and the admission server as a process."""
 
-import os
 import signal
 import socket
 import ssl
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.support import environment
 from tests.support.authority import Authority
 from tests.support.cluster import Cluster
 from tests.support.flows import index
@@ -79,7 +79,8 @@ class AdmissionServer:
     def start(self) -> None:
         """Start it; returns when it is ready."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=_environment())
+            ours = environment.without("KUBE", "LAWFLOW_")
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=ours)
         with self.client() as client:
 
             def ready() -> bool:
@@ -107,10 +108,6 @@ class AdmissionServer:
             self.process.wait()
         self._port.release()
         self._temporary.cleanup()
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("KUBE", "LAWFLOW_"))}
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """A process of Lawflow's with health and metrics, which tests signal and kill."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 import httpx
-from tests.support import ctrl_c
+from tests.support import ctrl_c, environment
 from tests.support.cluster import Cluster, User
 from tests.support.waiting import eventually
 
@@ -39,9 +38,12 @@ class ServerProcess:
             *("--host=127.0.0.1", "--port=0", *self.hurry, *options),
         ]
         self._output = self.log.open("ab")
-        environment = {name: text for name, text in os.environ.items() if not name.startswith(("KUBE", "LAWFLOW"))}
         self.process = subprocess.Popen(
-            arguments, stdout=self._output, stderr=self._output, env=environment, preexec_fn=ctrl_c.heard
+            arguments,
+            stdout=self._output,
+            stderr=self._output,
+            env=environment.without("KUBE", "LAWFLOW"),
+            preexec_fn=ctrl_c.heard,
         )
 
     def __enter__(self) -> Self:
