@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from tests.e2e.conftest import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SECTION = (ROOT / "README.md").read_text(encoding="utf-8").partition("## On a cluster")[2].partition("\n## ")[0]
 COMMANDS = "".join(re.findall(r"^ {4}(.*\n)", SECTION, re.MULTILINE))
