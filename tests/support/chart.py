@@ -53,6 +53,11 @@ def of_kind(found: Sequence[Object], *kinds: str) -> list[Object]:
     return [each for each in found if each["kind"] in kinds]
 
 
+def selector(component: str) -> str:
+    """The flag by which kubectl finds the pods of a part of Lawflow."""
+    return f"--selector=app.kubernetes.io/component={component}"
+
+
 def static_manifest() -> str:
     """The text of charts/lawflow.yaml."""
     namespace: Object = {

@@ -38,8 +38,7 @@ class Drilled:
             self.lawflow("scale", f"deployment/lawflow-{name}", f"--replicas={count}")
         if down:
             for name in components:
-                label = f"--selector=app.kubernetes.io/component={name}"
-                self.lawflow("wait", "--for=delete", "pod", label, f"--timeout={SECONDS:.0f}s")
+                self.lawflow("wait", "--for=delete", "pod", chart.selector(name), f"--timeout={SECONDS:.0f}s")
 
     def lawflow(self, *arguments: str) -> str:
         """kubectl in Lawflow's namespace."""
@@ -47,8 +46,7 @@ class Drilled:
 
     def pods(self, component: str) -> list[str]:
         """The pods of a part of Lawflow, by their names."""
-        selector = f"--selector=app.kubernetes.io/component={component}"
-        found = self.lawflow("get", "pods", selector, "--output=name").split()
+        found = self.lawflow("get", "pods", chart.selector(component), "--output=name").split()
         return [each.removeprefix("pod/") for each in found]
 
     def connected(self) -> int:

@@ -48,8 +48,7 @@ def test_a_signers_clock_that_is_ahead_harms_no_running_flow(drilled: Drilled, t
 
 def _run_signer(drilled: Drilled, tag: str, environment: Mapping[str, str] | None = None) -> None:
     """Exchanges the signers in one step; returns when the pods before are gone, which may answer until then."""
-    selector = "--selector=app.kubernetes.io/component=signer"
-    before = drilled.lawflow("get", "pods", selector, "--output=name").split()
+    before = drilled.lawflow("get", "pods", chart.selector("signer"), "--output=name").split()
     env = environment and [{"name": name, "value": value} for name, value in environment.items()]
     container = {"name": "signer", "image": f"lawflow/operator:{tag}", "env": env}
     patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
@@ -117,5 +116,4 @@ def _said_by_sidecar(drilled: Drilled) -> str:
 
 
 def _complaints(drilled: Drilled) -> str:
-    selector = "--selector=app.kubernetes.io/component=signer"
-    return drilled.lawflow("logs", selector, "--tail=-1", "--prefix")
+    return drilled.lawflow("logs", chart.selector("signer"), "--tail=-1", "--prefix")

@@ -145,7 +145,7 @@ def test_with_certificates_from_secrets_new_pods_start_while_the_controller_is_a
     system = Market(own.cluster, chart.NAMESPACE)
     replicas = system.get(f"deployment/{CONTROLLER}")["spec"]["replicas"]
     system.kubectl("scale", f"deployment/{CONTROLLER}", "--replicas=0")
-    system.kubectl("wait", "--for=delete", "pod", "--selector=app.kubernetes.io/component=controller", "--timeout=60s")
+    system.kubectl("wait", "--for=delete", "pod", chart.selector("controller"), "--timeout=60s")
     with own.market.undisturbed("client"):
         old = own.market.pods("server")
         own.market.kubectl("rollout", "restart", "deployment/server")
