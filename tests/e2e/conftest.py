@@ -17,6 +17,7 @@ from tests.support.builds import GO_MODULES, cache
 from tests.support.declared_shop import declared
 from tests.support.node import images, oci
 from tests.support.node.cluster import NodeCluster, open_node
+from tests.support.waiting import eventually
 
 Object = dict[str, Any]
 
@@ -144,7 +145,10 @@ def shop(installed: NodeCluster) -> Shop:
         *("wait", "--for=condition=Ready", "dataflow/orders-to-billing", f"--namespace={NAMESPACE}", "--timeout=60s"),
         seconds=90.0,
     )
-    return Shop(installed)
+    found = Shop(installed)
+    # Pods that become ready side by side: callers learn of the called one's address a moment later.
+    eventually(lambda: found.call("POST", "/charges/c-17", {"amount": 1}).status == 200, "a call that gets through")
+    return found
 
 
 def deployment(name: str, *arguments: str) -> Object:

@@ -209,6 +209,9 @@ def captured(installed: NodeCluster, early: Early) -> Iterator[Captured]:
         "deployment/billing", "deployment/orders", "statefulset/store", "deployment/early", "deployment/veteran"
     )
     installed.kubectl("rollout", "status", "deployment/outsider", "--timeout=120s", seconds=150.0)
+    # Pods that become ready side by side: callers learn of the called one's address a moment later.
+    for caller, called in (("orders", "billing"), ("orders", "store"), ("veteran", "billing")):
+        eventually(lambda: found.call(called, workload=f"deploy/{caller}").status == 200, f"{caller} gets through")  # noqa: B023
     yield found
     installed.kubectl("delete", "namespace", NAMESPACE, "applied", "--wait=false")
     installed.kubectl("delete", "deployment", "outsider", "--wait=false")
