@@ -2,6 +2,7 @@
 
 import re
 import urllib.request
+from collections import defaultdict
 
 import pytest
 from tests.e2e.conftest import APP_IMAGE, PORT
@@ -143,14 +144,14 @@ def test_an_app_that_listens_on_the_pods_address_alone_is_reached(market: Market
 def test_metrics_of_every_component_are_scraped_where_its_annotations_say(market: Market) -> None:
     component = "app.kubernetes.io/component in (controller, webhook, xds, standby, signer)"
     pods = market.cluster.get("pods", f"--namespace={chart.NAMESPACE}", f"--selector={component}")["items"]
-    components = {}
+    components: defaultdict[str, str] = defaultdict(str)  # all replicas: who is connected to one is not to the other
     for pod in pods:
         annotations = pod["metadata"]["annotations"]
         assert annotations["prometheus.io/scrape"] == "true"
         where = f"{chart.NAMESPACE}/pods/{pod['metadata']['name']}:{annotations['prometheus.io/port']}"
         path = f"/api/v1/namespaces/{where}/proxy/metrics"
         told = market.cluster.kubectl("get", "--raw", path).stdout
-        components[pod["metadata"]["labels"]["app.kubernetes.io/component"]] = told
+        assert re.search(r"^lawflow_\w+", told, re.MULTILINE)
+        components[pod["metadata"]["labels"]["app.kubernetes.io/component"]] += told
     assert set(components) == {"controller", "webhook", "xds", "standby", "signer"}
     assert re.search(r'^lawflow_xds_sidecars\{namespace="market"\} [1-9]', components["xds"], re.MULTILINE)
-    assert all(re.search(r"^lawflow_\w+", told, re.MULTILINE) for told in components.values())
