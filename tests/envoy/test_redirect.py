@@ -116,15 +116,6 @@ async def greeting(host: str, port: int = 0) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-async def counted(made: Mesh, filter_: str) -> dict[str, int]:
-    (orders,) = [each for each in made.sidecars.running.values() if each.identity.service_account == "orders"]
-    _, text = await orders.process.admin(f"/stats?filter={filter_}&usedonly")
-    if isinstance(text, bytes):
-        text = text.decode()
-    pairs = (line.rpartition(": ") for line in text.splitlines())
-    return {name: int(value) for name, _, value in pairs if value.isdigit()}
-
-
 @pytest.mark.parametrize(
     "host", ["billing", "billing.shop.svc", "billing.shop.svc.", "billing.shop.svc.cluster.local.:8080", BILLING, "x"]
 )
@@ -146,10 +137,10 @@ async def test_a_call_to_one_pod_reaches_that_pod_at_its_own_port(net: Mesh) -> 
     (port,) = {each["port"] for each in net.world._slices["shop", "billing"]["billing"]["ports"]}
     put_pods(net, "billing", [BILLING_POD, OTHER_POD], port)
     await get_until(200, BILLING_POD, port)
-    before = await counted(net, "cluster.direct/shop/billing:8080.upstream_cx_connect_fail")
+    before = await net.counted("cluster.direct/shop/billing:8080.upstream_cx_connect_fail")
     for _ in range(8):
         assert (await get_as_app(BILLING_POD, port)).status == 200
-    assert await counted(net, "cluster.direct/shop/billing:8080.upstream_cx_connect_fail") == before == {}
+    assert await net.counted("cluster.direct/shop/billing:8080.upstream_cx_connect_fail") == before == {}
 
 
 async def test_the_pods_of_a_headless_service_are_reached_at_the_services_port_too(net: Mesh) -> None:
@@ -192,14 +183,14 @@ async def test_undeclared_connections_of_other_protocols_are_closed_and_counted(
     async with asyncio.timeout(SECONDS):
         assert b"200" not in await reader.read()
     writer.close()
-    assert (await counted(net, "http.refused.downstream_cx_total"))["http.refused.downstream_cx_total"] >= 1
+    assert (await net.counted("http.refused.downstream_cx_total"))["http.refused.downstream_cx_total"] >= 1
 
 
 async def test_undeclared_tls_is_closed(net: Mesh) -> None:
     await get_until(200, BILLING)
     with as_app(), pytest.raises((ssl.SSLError, OSError)):
         await asyncio.open_connection(OUTSIDE, 443, ssl=ssl.create_default_context(), server_hostname="evil.example")
-    assert (await counted(net, "tcp.closed.downstream_cx_no_route"))["tcp.closed.downstream_cx_no_route"] == 1
+    assert (await net.counted("tcp.closed.downstream_cx_no_route"))["tcp.closed.downstream_cx_no_route"] == 1
 
 
 async def test_the_clusters_own_destinations_are_reached_as_they_are(net: Mesh) -> None:
@@ -255,11 +246,11 @@ async def test_a_flow_that_is_added_works_at_once_and_changes_of_addresses_end_n
         client = Client(BILLING, PORT)
         with as_app():
             assert (await client.request("GET", "/invoices/1")).status == 200
-        before = await counted(net, "listener_manager")
+        before = await net.counted("listener_manager")
         put_service(net, "billing", ["10.96.0.17", BILLING], 1)
         put_pods(net, "database", [net.address("database"), OTHER_POD], 5432)
         await get_until(200, "10.96.0.17")
-        after = await counted(net, "listener_manager")
+        after = await net.counted("listener_manager")
         assert after["listener_manager.listener_in_place_updated"] > before.get(
             "listener_manager.listener_in_place_updated", 0
         )

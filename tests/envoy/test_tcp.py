@@ -5,6 +5,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.shop import SECONDS
@@ -16,6 +17,8 @@ from lawflow.standalone.traffic import mutual_tls
 from lawflow.store.protocol import WatchEvent
 
 pytestmark = pytest.mark.envoy
+
+NOBODY = "127.0.0.9"
 
 
 @contextlib.asynccontextmanager
@@ -32,14 +35,18 @@ async def echo() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
+def talking() -> dict[str, Any]:
+    declared = flow("orders", "database", "/")
+    declared["spec"]["destination"]["service"]["protocol"] = "tcp"
+    declared["spec"]["operations"] = []
+    return declared
+
+
 @pytest.fixture
 async def net(tmp_path: Path) -> AsyncIterator[Mesh]:
     """orders may talk tcp to database, where an echo server is."""
     async with mesh(tmp_path) as made, echo() as port:
-        declared = flow("orders", "database", "/")
-        declared["spec"]["destination"]["service"]["protocol"] = "tcp"
-        declared["spec"]["operations"] = []
-        made.put(declared)
+        made.put(talking())
         made.local_port("database", port)
         async with asyncio.timeout(SECONDS):
             await (await made.sidecar("orders")).ready.wait()
@@ -66,6 +73,18 @@ async def test_bytes_pass_both_ways_through_both_sidecars(net: Mesh) -> None:
                 assert await echoed(net.outbound("orders", "database"), 8080, data) == data
                 return
             await asyncio.sleep(0.02)
+
+
+async def test_a_connection_goes_to_another_pod_where_one_is_not_reached(net: Mesh) -> None:
+    net.put(talking(), NOBODY)
+    address = net.outbound("orders", "database")
+    async with asyncio.timeout(SECONDS):
+        # Until it has met the one that nobody listens at.
+        while not await net.counted("outbound/shop/database_8080.upstream_cx_connect_fail"):
+            with contextlib.suppress(OSError, EOFError):
+                await echoed(address, 8080, b"x")
+        for _ in range(20):
+            assert await echoed(address, 8080, b"x") == b"x"
 
 
 async def test_only_the_flows_source_is_let_in(net: Mesh) -> None:

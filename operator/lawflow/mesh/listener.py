@@ -11,6 +11,8 @@ from lawflow.model.sidecar import PEER_PORT
 
 INBOUND = "inbound"
 BUFFER_BYTES = 1 << 20
+CONNECT_ATTEMPTS = 4
+"""As often as a request is tried: of a connection that did not come about nothing was said."""
 TLS_INSPECTOR = extension(
     "envoy.filters.listener.tls_inspector", "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
 )
@@ -116,4 +118,5 @@ def tcp_proxy(cluster: str) -> Resource:
         "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
         stat_prefix=cluster,
         cluster=cluster,
+        max_connect_attempts=CONNECT_ATTEMPTS,
     )
