@@ -33,6 +33,8 @@ POLL_SECONDS = 0.2
 SETTLING_SECONDS = 0.05
 """A manifest that was written to more recently may not be whole yet."""
 LONGEST_SETTLING_SECONDS = 1.0
+READINGS = 3
+"""How often a folder is read at most that is written to while it is read: half of a manifest may have been seen."""
 
 _log = logging.getLogger(__name__)
 
@@ -211,10 +213,13 @@ class FolderStore:
         seen = await asyncio.to_thread(signature, self.folder)
         if seen == self._signature:
             return
-        if self._signature is not None:
-            await self._settle()
-            seen = await asyncio.to_thread(signature, self.folder)
-        content = await asyncio.to_thread(load, self.folder, self._cache)
+        for _ in range(READINGS):
+            if self._signature is not None:
+                await self._settle()
+                seen = await asyncio.to_thread(signature, self.folder)
+            content = await asyncio.to_thread(load, self.folder, self._cache)
+            if await asyncio.to_thread(signature, self.folder) == seen:
+                break
         self._signature = seen
         problems = tuple(content.problems)
         for problem in problems:

@@ -8,7 +8,7 @@ import pytest
 
 from lawflow.model.kinds import DATA_CONTROLLER, DATA_FLOW, ENDPOINT_SLICE, SERVICE
 from lawflow.store.folder import FolderStore
-from lawflow.store.manifests import write
+from lawflow.store.manifests import Cache, Content, load, write
 from lawflow.store.protocol import ConflictError, NotFoundError, Store, StoreError, WatchEvent
 
 pytestmark = pytest.mark.unit
@@ -251,6 +251,27 @@ async def test_an_object_that_becomes_unusable_is_gone(folder: Path, store: Fold
     await synced(events)
     (folder / "flow.yaml").write_text("kind: [")
     assert (await next_event(events)).type == "DELETED"
+
+
+async def test_a_manifest_that_is_written_to_while_it_is_read_is_read_again(
+    folder: Path, store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await store.get(DATA_FLOW, "shop", "orders-to-billing")
+    assert before is not None
+    written = (folder / "flow.yaml").read_text() + "# edited\n"
+    (folder / "flow.yaml").write_text(written)
+
+    def caught(read: Path, cache: Cache) -> Content:
+        (folder / "flow.yaml").write_text("")  # as editors do, before they write
+        found = load(read, cache)
+        (folder / "flow.yaml").write_text(written)
+        monkeypatch.undo()
+        return found
+
+    monkeypatch.setattr("lawflow.store.folder.load", caught)
+    after = await store.get(DATA_FLOW, "shop", "orders-to-billing")
+    assert after is not None
+    assert after["metadata"]["uid"] == before["metadata"]["uid"], "the same object"
 
 
 async def test_an_object_that_returns_under_its_name_is_another_one(folder: Path, store: FolderStore) -> None:
