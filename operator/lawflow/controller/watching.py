@@ -101,6 +101,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.networking.error_backoffs = RETRIES
     settings.watching.inactivity_timeout = 70.0
+    settings.queueing.exit_timeout = 10.0  # what was heard is passed on at once, but for a machine that is very busy
     # Never written as long as there are only on.event handlers; named so that nothing of Kopf's own could appear.
     settings.persistence.finalizer = "lawflow.dev/controller"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix="lawflow.dev")
