@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.support import merchant
+from tests.support import flows, merchant
 from tests.support.outside import HOST, Outside, outside
 from tests.support.shop import SECONDS, Heard
 from tests.support.waiting import seen
@@ -39,7 +39,7 @@ SOURCE = "spiffe://cluster.local/ns/shop/sa/orders"
 async def running(directory: Path, peer: Outside, tls: str = "originate") -> AsyncIterator[Standalone]:
     """The folder with its sidecar ready."""
     external = {"host": HOST, "port": peer.port, "organisation": "PSP B.V.", "country": "NL", "tls": tls}
-    destination = {**merchant.flow("shop")["spec"]["destination"], "external": external}
+    destination = {**flows.lasting(merchant.flow("shop")["spec"]["destination"]), "external": external}
     objects = [
         *merchant.references("shop"),
         merchant.flow("shop", destination=destination, operations=[CHARGE]),

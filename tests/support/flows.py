@@ -12,8 +12,16 @@ Object = dict[str, Any]
 def flow(name: str, namespace: str, service_account: str = "orders", **spec: Any) -> Object:
     """A lawful DataFlow whose references :func:`references` makes; ``spec`` replaces parts of it."""
     merged: Object = {**copy.deepcopy(dict(FLOW)), **spec}
+    merged["destination"] = lasting(merged["destination"])
     merged["source"] = {**merged["source"], "serviceAccountName": service_account}
     return _object("DataFlow", {"name": name, "namespace": namespace}, merged)
+
+
+def lasting(destination: Object) -> Object:
+    """The same without an end of the agreement that the test's own day could be after."""
+    if "agreement" not in destination:
+        return destination
+    return {**destination, "agreement": {**destination["agreement"], "validUntil": "2099-12-31"}}
 
 
 def unlawful_flow(name: str, namespace: str, service_account: str = "orders") -> Object:
