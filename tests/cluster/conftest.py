@@ -8,7 +8,6 @@ import pytest
 from tests.support import kubelet
 from tests.support.cluster import Cluster
 from tests.support.control_plane import open_cluster
-from tests.support.waiting import eventually
 
 from lawflow.model.kinds import SERVICE_ACCOUNT
 from lawflow.store.kubernetes import KubernetesStore
@@ -30,7 +29,7 @@ def namespace(control_plane: Cluster) -> Iterator[str]:
     """The name of a new namespace that is ready for Pods; it is deleted afterwards, whatever is left in it."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     control_plane.kubectl("create", "namespace", name)
-    eventually(lambda: control_plane.find("serviceaccount", "default", "-n", name), "a default service account")
+    control_plane.await_namespace(name)
     yield name
     control_plane.mend()
     control_plane.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")

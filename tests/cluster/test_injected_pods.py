@@ -34,6 +34,13 @@ def injected(before: Object, delivery: Delivery = "podCertificate", mode: Interc
 def restricted(control_plane: Cluster, namespace: str) -> str:
     """A namespace that enforces Pod Security ``restricted`` as of this API server."""
     control_plane.kubectl("label", "namespace", namespace, f"{RESTRICTED}=restricted", f"{RESTRICTED}-version=latest")
+    privileged = {**container(), "securityContext": {"privileged": True}}
+    probe = placed(namespace, containers=[privileged])
+    create = ("create", "--dry-run=server", "--filename=-")
+    eventually(
+        lambda: "violates PodSecurity" in control_plane.kubectl(*create, input=probe, check=False).stderr,
+        "the namespace's label heeded",
+    )
     return namespace
 
 

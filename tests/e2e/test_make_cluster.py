@@ -15,9 +15,10 @@ from tests.support.node.isolation import HOST_SETTINGS
 from tests.support.node.programs import programs
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-SECONDS_TO_START = 30.0
+SECONDS_TO_START = 180.0
+"""Patience, and no promise: how long it takes is measured by `make bench`."""
 
 
 def test_a_path_that_is_too_long_for_sockets_is_named(tmp_path: Path) -> None:
@@ -74,7 +75,9 @@ def settings() -> dict[str, str]:
     found = {name: Path("/proc/sys", name).read_text() for name in names}
     addresses = subprocess.run(["ip", "--brief", "address"], capture_output=True, text=True, check=True).stdout
     routes = subprocess.run(["ip", "route"], capture_output=True, text=True, check=True).stdout
-    rules = subprocess.run([str(programs().nft), "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+    rules = subprocess.run(
+        [str(programs().nft), "--stateless", "list", "ruleset"], capture_output=True, text=True, check=True
+    ).stdout
     mounts = Path("/proc/self/mounts").read_text()
     return {**found, "addresses": addresses, "routes": routes, "rules": rules, "mounts": mounts}
 
@@ -90,7 +93,8 @@ def test_up_and_down_leave_this_machine_as_it_was(apart: dict[str, str]) -> None
     assert settings() == before, "a running node changed this machine"
     assert traces(apart)
     subprocess.run([*NODE, "down"], cwd=ROOT, env=apart, check=True)
-    assert traces(apart) == []
+    # The keeper gives its lock up with its last act, and ends a moment later.
+    eventually(lambda: not traces(apart), "nothing left")
     assert settings() == before
 
 

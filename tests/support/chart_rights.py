@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.support import chart
-from tests.support.cluster import Cluster, User
+from tests.support.cluster import Cluster, Object, User
+from tests.support.waiting import eventually
 
 
 @contextmanager
@@ -16,6 +17,7 @@ def account_of(cluster: Cluster, namespace: str, component: str, *flags: str) ->
     name = f"lawflow-{component}"
     cluster.kubectl("create", "serviceaccount", name, "-n", namespace)
     own = f"{name}-{namespace}"
+    user = cluster.service_account(namespace, name)
     subject = {"kind": "ServiceAccount", "namespace": namespace, "name": name}
     for document in chart.of_kind(chart.objects(chart.rendered(*flags)), "Role", "ClusterRole"):
         kind = document["kind"]
@@ -30,5 +32,14 @@ def account_of(cluster: Cluster, namespace: str, component: str, *flags: str) ->
             "subjects": [subject],
         }
         cluster.apply({**document, "metadata": {"name": own, **where}}, binding)
-    yield cluster.service_account(namespace, name)
+        eventually(lambda: _holds(cluster, user, document["rules"][-1], **where), f"the rights of {name} heeded")  # noqa: B023
+    yield user
     cluster.kubectl("delete", "clusterrole,clusterrolebinding", own)
+
+
+def _holds(cluster: Cluster, user: User, rule: Object, namespace: str | None = None) -> bool:
+    group, plural, verb = (rule[part][0] for part in ("apiGroups", "resources", "verbs"))
+    (name, *_) = rule.get("resourceNames") or [None]
+    plural, *subresource = plural.split("/")
+    resource = "/".join([f"{plural}.{group}" if group else plural, *subresource])
+    return cluster.may(user, verb, resource, namespace, name)

@@ -59,7 +59,7 @@ class Cluster(ABC):
         input: str | Object | Sequence[Object] | None = None,
         user: User | None = None,
         check: bool = True,
-        seconds: float = 60.0,
+        seconds: float = 90.0,
     ) -> subprocess.CompletedProcess[str]:
         """Runs kubectl as ``user`` (the administrator if None); ``input`` is text, an object or several objects.
 
@@ -99,6 +99,14 @@ class Cluster(ABC):
         """What ``get`` finds, or None where there is no such object."""
         found = self.kubectl("get", *arguments, "--output=json", "--ignore-not-found").stdout
         return json.loads(found) if found else None
+
+    def await_namespace(self, name: str) -> None:
+        """Waits until a new namespace has what controllers put there, without which it takes no pod."""
+        for what in (("serviceaccount", "default"), ("configmap", "kube-root-ca.crt")):
+            eventually(
+                lambda: self.find(*what, f"--namespace={name}"),  # noqa: B023
+                f"{what[0]} {what[1]} in the namespace {name}",
+            )
 
     def apply(self, *objects: Object, user: User | None = None) -> None:
         """Applies objects on the server's side."""

@@ -18,7 +18,7 @@ from tests.support.leash import Leash
 from tests.support.ports import ReservedPort
 from tests.support.waiting import eventually
 
-SECONDS_TO_READY = 60.0
+SECONDS_TO_READY = 180.0
 SECONDS_TO_STOP = 30.0
 LOG_LINES_TO_SHOW = 15
 
@@ -70,9 +70,7 @@ class ControlPlane(Cluster):
             self._http = httpx.Client(verify=tls, trust_env=False, timeout=5.0)
             for component in toolchain.COMPONENTS:
                 self.start(component)
-            eventually(
-                lambda: self.find("serviceaccount", "default", "--namespace=default"), "the default service account"
-            )
+            self.await_namespace("default")
         except BaseException:
             self.close()
             raise

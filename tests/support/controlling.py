@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from tests.support import merchant
+from tests.support.waiting import SECONDS
 
 from lawflow.controller.conditions import condition
 from lawflow.controller.engine import Controller
@@ -58,7 +59,7 @@ async def beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
                 await task
 
 
-async def until(look: Callable[[], Awaitable[Seen | None]], expected: str, seconds: float = 30.0) -> Seen:
+async def until(look: Callable[[], Awaitable[Seen | None]], expected: str, seconds: float = SECONDS) -> Seen:
     """The first truthy thing that ``look`` returns. Raises AssertionError, naming ``expected``, after ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:

@@ -160,8 +160,9 @@ class DrillShop:
         )
 
     def end(self, name: str) -> None:
-        """Removes a workload that ``start`` asked for."""
-        self.cluster.kubectl("delete", "deployment", name, f"--namespace={NAMESPACE}", "--ignore-not-found")
+        """Removes a workload that ``start`` asked for, and its pods: the next one may have the same name."""
+        where = (f"--namespace={NAMESPACE}", "--ignore-not-found", "--cascade=foreground")
+        self.cluster.kubectl("delete", "deployment", name, *where, seconds=SECONDS)
 
     def status(self, flow: str = FLOWS[0]) -> Object:
         """What Lawflow says of a flow."""

@@ -18,7 +18,7 @@ from h2.events import (
 )
 from tests.support.http_messages import Message, Received, read_body, read_head
 
-SECONDS = 10.0
+SECONDS = 60.0
 """Longest wait for an answer: only a sidecar that hangs meets it."""
 _LAST = b"GET /nowhere HTTP/1.1\r\nhost: billing.shop\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 """Declared nowhere, so that it never passes: its answer shows that nothing else is under way on a connection."""

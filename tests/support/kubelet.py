@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from tests.support.cluster import Cluster, Object, User
 from tests.support.waiting import eventually
 
-SECONDS_FOR_CACHES = 10.0
-NODE_ADDRESS = "192.0.2.1"  # of a range that RFC 5737 keeps for documentation
+SECONDS_FOR_CACHES = 60.0
+NODE_ADDRESS = "127.0.0.1"  # where nobody listens as a kubelet, and who calls is told so at once
 
 PrivateKey = CertificateIssuerPrivateKeyTypes
 

@@ -67,7 +67,7 @@ class ServerProcess:
     def get(self, path: str) -> httpx.Response:
         """Ask its health server."""
         found = eventually(lambda: _port(self.log), "the port is logged")
-        return httpx.get(f"http://127.0.0.1:{found}{path}", trust_env=False)
+        return httpx.get(f"http://127.0.0.1:{found}{path}", trust_env=False, timeout=30.0)
 
 
 class ControllerProcess(ServerProcess):

@@ -7,12 +7,14 @@ from typing import TypeVar
 
 Seen = TypeVar("Seen")
 
+SECONDS = 90.0
+"""Patience, and no promise: a busy machine takes half a minute to start a process that computes for two seconds."""
 SECONDS_BETWEEN_LOOKS = 0.05
 """At first; what takes long is looked at less often, since looks cost: up to a tenth of what was waited later."""
 MOST_SECONDS_BETWEEN_LOOKS = 0.5
 
 
-def eventually(look: Callable[[], Seen | None], expected: str, seconds: float = 30.0) -> Seen:
+def eventually(look: Callable[[], Seen | None], expected: str, seconds: float = SECONDS) -> Seen:
     """The first truthy thing that ``look`` returns; a look that raises AssertionError is repeated like an empty one.
 
     Raises AssertionError after ``seconds``, with ``expected`` and what the last look gave.
@@ -32,7 +34,7 @@ def eventually(look: Callable[[], Seen | None], expected: str, seconds: float = 
         time.sleep(_pause(waited))
 
 
-async def seen(look: Callable[[], Awaitable[Seen | None]], expected: str, seconds: float = 30.0) -> Seen:
+async def seen(look: Callable[[], Awaitable[Seen | None]], expected: str, seconds: float = SECONDS) -> Seen:
     """The same for a look that waits for others itself, beside what else goes on in this process."""
     began = time.monotonic()
     try:

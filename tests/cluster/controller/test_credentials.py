@@ -11,6 +11,7 @@ from prometheus_client import generate_latest
 from tests.support import merchant
 from tests.support.cluster import Cluster
 from tests.support.controlling import Clock, events_about, flow_is, lawful_flow, running, until, until_idle
+from tests.support.waiting import eventually
 
 from lawflow.controller.authority import REPLACE_ROOT, SECRET_NAME
 from lawflow.controller.conditions import condition
@@ -160,6 +161,14 @@ def let_all_workloads_read_secrets(cluster: Cluster, namespace: str) -> None:
     cluster.kubectl("create", "role", "readers", "--verb=get,list", "--resource=secrets", "-n", namespace)
     group = f"--group=system:serviceaccounts:{namespace}"
     cluster.kubectl("create", "rolebinding", "readers", "--role=readers", group, "-n", namespace)
+    # The API server hears of it a moment later, and a controller asks it once.
+    eventually(lambda: workloads_may_read_secrets(cluster, namespace), "the right given")
+
+
+def workloads_may_read_secrets(cluster: Cluster, namespace: str) -> bool:
+    reading = ("auth", "can-i", "get", "secrets", f"--as=system:serviceaccount:{namespace}:orders", "-n", namespace)
+    groups = ("--as-group=system:serviceaccounts", f"--as-group=system:serviceaccounts:{namespace}")
+    return cluster.kubectl(*reading, *groups, check=False).returncode == 0
 
 
 @pytest.mark.usefixtures("controller")
@@ -174,13 +183,10 @@ async def test_no_certificate_is_delivered_where_workloads_may_read_secrets(
     assert condition(status, "Ready")["status"] == "False"
     assert await store.get(SECRET, namespace, "lawflow-orders") is None
     control_plane.kubectl("delete", "rolebinding", "readers", "-n", namespace)
-    reading = ("auth", "can-i", "get", "secrets", f"--as=system:serviceaccount:{namespace}:orders", "-n", namespace)
-    groups = ("--as-group=system:serviceaccounts", f"--as-group=system:serviceaccounts:{namespace}")
 
     async def gone() -> bool:
-        return control_plane.kubectl(*reading, *groups, check=False).returncode != 0
+        return not workloads_may_read_secrets(control_plane, namespace)
 
-    # The API server hears of it a moment later.
     await until(gone, "the right taken away")
 
     # A look that began before that names its next one by a clock that else stands still.

@@ -76,9 +76,9 @@ def test_nothing_of_kopf_is_left_on_a_users_object(
 def test_of_two_replicas_one_writes_and_the_other_takes_over(
     control_plane: Cluster, namespace: str, acme: str, tmp_path: Path
 ) -> None:
-    with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, SOON, name="first") as first:
+    with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, name="first") as first:
         eventually(first.leads, "the first replica leads")
-        with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, SOON, name="second") as second:
+        with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, name="second") as second:
             assert eventually(lambda: second.get("/readyz"), "an answer").status_code == 200
             control_plane.apply(*merchant.references(namespace, acme), merchant.flow(namespace, controller=acme))
             eventually(lambda: is_lawful(control_plane, namespace), "the flow is lawful")
@@ -88,6 +88,7 @@ def test_of_two_replicas_one_writes_and_the_other_takes_over(
             eventually(second.leads, "the second replica leads")
             control_plane.apply(merchant.flow(namespace, "another", controller=acme))
             eventually(lambda: is_lawful(control_plane, namespace, "another"), "the other flow is lawful")
+            eventually(lambda: len(events(control_plane, namespace, "Lawful")) >= 2, "an event about each")
     assert len(events(control_plane, namespace, "Lawful")) == 2
 
 
@@ -98,6 +99,7 @@ def test_killed_in_the_middle_it_resumes_without_loss_and_without_doubles(
     control_plane.apply(*merchant.references(namespace, acme))
     with ControllerProcess(control_plane, tmp_path, namespace, TODAY, SECRET, SOON, name="killed") as controller:
         eventually(controller.leads, "the replica leads")
+        eventually(lambda: control_plane.find("secret", "lawflow-authority", "-n", namespace), "an authority")
         control_plane.apply(*(merchant.flow(namespace, name, controller=acme) for name in names))
         eventually(lambda: any(is_lawful(control_plane, namespace, name) for name in names), "a first verdict")
         controller.process.kill()

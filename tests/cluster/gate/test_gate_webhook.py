@@ -29,7 +29,11 @@ def opted_in(gate: Cluster, admission_server: AdmissionServer) -> Iterator[str]:
         for account in ("orders", "other")
     ]
     gate.apply(*accounts)
+    host = pod("probe", name, "other")
+    host["spec"]["hostNetwork"] = True
+    eventually(lambda: ".spec.hostNetwork" in refusal(gate, host, "--dry-run=server"), "the namespace known")
     yield name
+    gate.kubectl("delete", "datacontroller", "acme", "--ignore-not-found")
     gate.kubectl("delete", "namespace", name, "--wait=false")
     gate.kubectl("delete", "pods", "--all", "-n", name, "--grace-period=0", "--force", "--wait=false")
 

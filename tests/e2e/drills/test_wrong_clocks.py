@@ -96,6 +96,7 @@ def _sidecar_with_wrong_clock(drilled: Drilled, tag: str, seconds: int, folder: 
 
 def _inject(drilled: Drilled, *tags: str) -> None:
     """The first of these sidecars is injected, the others are genuine, too."""
+    before = drilled.lawflow("get", "pods", chart.selector("webhook"), "--output=name").split()
     images = ",".join(f"lawflow/sidecar:{tag}" for tag in tags)
     chart.helm(
         *("upgrade", "lawflow", str(chart.CHART), f"--namespace={chart.NAMESPACE}", "--wait", "--force-conflicts"),
@@ -103,6 +104,8 @@ def _inject(drilled: Drilled, *tags: str) -> None:
         f"--timeout={SECONDS:.0f}s",
         seconds=2 * SECONDS,
     )
+    # Those before inject what they did until they are gone.
+    drilled.lawflow("wait", "--for=delete", *before, f"--timeout={SECONDS:.0f}s")
 
 
 def _call(drilled: Drilled) -> str:

@@ -63,8 +63,9 @@ def outside(cluster: NodeCluster, tmp_path_factory: pytest.TempPathFactory) -> P
         "volumeMounts": [{"name": "certificate", "mountPath": "/certificate"}],
     }
     volume = {"name": "certificate", "secret": {"secretName": "outside"}}
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "outside"}})
+    cluster.await_namespace("outside")
     cluster.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "outside"}},
         {
             "apiVersion": "v1",
             "kind": "Secret",

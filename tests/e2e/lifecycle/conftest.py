@@ -23,6 +23,8 @@ def market(installed: NodeCluster) -> Iterator[Market]:
     found.apply(*(workload(NAMESPACE, client, "load", *charging(NAMESPACE, name)) for client, name in pairs.items()))
     found.rolled_out(*(f"deployment/{client}" for client in pairs))
     found.ready(*(f"{source}-to-{target}" for source, target in pairs.items()))
+    for client in pairs:
+        found.heals(client)
     yield found
     # Its load would slow down every test that comes after.
     found.kubectl("delete", "namespace", NAMESPACE, "--wait=false")

@@ -22,7 +22,7 @@ PEER = ("/usr/bin/python3", "/app/peer.py")
 CHARGE = {"customer": {"id": "c-17"}, "amount": 12}
 ANSWERED = re.compile(r'"status": 200,.*URI=spiffe://cluster\.local/ns/market/sa/client')
 """What a client prints whose request came through both sidecars."""
-SECONDS_OF_GRACE = 3
+SECONDS_OF_GRACE = 5
 """How long an app goes on serving when it is to end: every sidecar has heard by then that it takes no more calls."""
 REQUESTS_TO_JUDGE_BY = 40
 SECONDS_TO_SETTLE = 120.0
@@ -128,6 +128,15 @@ class Market:
         told: Object = json.loads(self.kubectl("exec", workload, "--container=app", "--", *PEER, "call", *request))
         return told
 
+    def answered(self, workload: str, *request: str) -> Object:
+        """The same, once it is let through: of who is called a sidecar hears a moment after the Service does."""
+
+        def look() -> Object | None:
+            found = self.call(workload, *request)
+            return found if found["status"] == 200 else None
+
+        return eventually(look, f"an answer to {workload}", seconds=SECONDS_TO_SETTLE)
+
     def address(self, app: str) -> str:
         """Of the only pod of a workload."""
         (pod,) = self.pods(app)
@@ -159,7 +168,7 @@ class Market:
             found = self._count(client)
             return found if found[0] >= enough else None
 
-        return eventually(look, f"{count} more requests of {client}", seconds=60.0)
+        return eventually(look, f"{count} more requests of {client}", seconds=60.0 + count / 2)
 
     def _count(self, client: str) -> tuple[int, Mapping[str, int]]:
         """Requests that a client has made so far, and what those that failed got."""

@@ -26,7 +26,7 @@ def test_scaling_up_and_down_fails_no_request(market: Market) -> None:
         for replicas in (4, 1, 2):
             market.kubectl("scale", "deployment/server", f"--replicas={replicas}")
             market.rolled_out("deployment/server")
-            eventually(lambda: market.settled("server", replicas), f"{replicas} pods, and none that ends")  # noqa: B023
+            eventually(lambda: market.settled("server", replicas), f"{replicas} pods, and none that ends", 60.0)  # noqa: B023
 
 
 def test_an_eviction_fails_no_request(market: Market) -> None:

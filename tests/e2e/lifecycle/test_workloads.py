@@ -63,7 +63,7 @@ def test_a_stateful_set_is_called_by_the_name_of_its_headless_service(market: Ma
     market.rolled_out("deployment/reader")
     market.ready("reader-to-store")
     assert all(has_sidecar(pod) and is_ready(pod) for pod in market.pods("store"))
-    callers = {market.call("deploy/reader", *charging(namespace, "store"))["document"]["caller"] for _ in range(2)}
+    callers = {market.answered("deploy/reader", *charging(namespace, "store"))["document"]["caller"] for _ in range(2)}
     assert all("spiffe://cluster.local/ns/market/sa/reader" in caller for caller in callers)
     with market.undisturbed("reader"):
         market.kubectl("rollout", "restart", "statefulset/store")

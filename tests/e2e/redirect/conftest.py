@@ -28,6 +28,7 @@ RESTRICTED: Object = {
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 
+LISTENS = f"import socket; socket.create_connection(('127.0.0.1', {PORT})).close()"
 CONNECT = """
 import socket, sys
 try:
@@ -129,38 +130,38 @@ class Early:
     """What happened to a workload that came before the plugin."""
 
     events: list[str]
-    status: str
-    """Reason of Enforced of its flow."""
     applied: Answer
     """What an undeclared call from a pod gets whose own init container put the rules."""
 
 
 @pytest.fixture(scope="session")
 def early(installed: NodeCluster) -> Early:
-    """A workload that started while no plugin was there to put rules, seen until its first pod was made again."""
+    """A workload that started while no plugin was there to put rules, seen until its flow's status said so and its
+    first pod was made again."""
     installed.apply(*yaml.safe_load_all((HERE / "captured.yaml").read_text(encoding="utf-8")))
     captured = Captured(installed)
     installed.apply(flow("store"), flow("billing", "early"))
     captured.lawful("orders-to-billing", "early-to-billing")
-    installed.apply(workload("early", "wait"), *_applying())
+    namespace, pod = _applying()
+    installed.apply(workload("early", "wait"), namespace)
+    installed.await_namespace("applied")
+    installed.apply(pod)
 
     def told() -> list[str]:
         events = captured.get("events", "--field-selector=reason=NetworkRulesMissing")["items"]
         return [each["message"] for each in events if each["involvedObject"]["name"] == "early"]
 
-    def reason() -> str:
-        conditions = captured.get("dataflow", "early-to-billing")["status"]["conditions"]
-        found = next(each for each in conditions if each["type"] == "Enforced")
-        return str(found["reason"]) if found["reason"] == "NetworkRulesMissing" else ""
-
-    seen = eventually(reason, "the missing rules in status", seconds=180.0)
+    # It comes and goes with each pod that is made again: looks could miss it, and this watches.
+    missing = '--for=jsonpath={.status.conditions[?(@.type=="Enforced")].reason}=NetworkRulesMissing'
+    where = ("dataflow/early-to-billing", f"--namespace={NAMESPACE}", "--timeout=180s")
+    installed.kubectl("wait", missing, *where, seconds=210.0)
     events = eventually(told, "an event about the missing rules", seconds=180.0)
     installed.kubectl(
         "wait", "--for=condition=Ready", "pod/applying", "--namespace=applied", "--timeout=180s", seconds=200.0
     )
     url = f"http://203.0.113.9:{PORT}/"
     told_there = captured.execute("/app/peer.py", "call", "GET", url, workload="applying", namespace="applied")
-    return Early(events, seen, Answer(**json.loads(told_there)))
+    return Early(events, Answer(**json.loads(told_there)))
 
 
 def _applying() -> list[Object]:
@@ -180,10 +181,13 @@ def captured(installed: NodeCluster, early: Early) -> Iterator[Captured]:
     install_plugin(installed)
     found = Captured(installed)
     probes: Object = {
-        "startupProbe": {"exec": {"command": ["/usr/bin/python3", "-c", ""]}, "timeoutSeconds": 10},
+        "startupProbe": {
+            "exec": {"command": ["/usr/bin/python3", "-c", LISTENS]},
+            "periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 60,
+        },
         "readinessProbe": {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 5},
         "livenessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1, "timeoutSeconds": 5},
-    }
+    }  # fmt: skip
     billing = workload("billing", "serve", str(PORT), **probes)
     health = (HERE / "health.py").read_text(encoding="utf-8")
     billing["spec"]["template"]["spec"]["containers"].append(

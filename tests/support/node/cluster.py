@@ -214,7 +214,7 @@ class NodeCluster(Cluster):
         self.kubectl("wait", "--for=condition=Ready", f"node/{NAME}", "--timeout=60s")
         self._say("the node is Ready")
         eventually(lambda: "taints" not in self.get("node", NAME)["spec"], "a node that takes pods")
-        eventually(lambda: self.find("serviceaccount", "default", "--namespace=default"), "the default service account")
+        self.await_namespace("default")
         self._say("pods can be scheduled")
 
     def _write_configuration(self) -> None:
