@@ -38,7 +38,7 @@ class Up:
         assert self.process.stdout is not None
         while len(ready := [each for each in self.events if each["event"] == "ready"]) < count:
             line = self.process.stdout.readline()
-            assert line, self.process.communicate()
+            assert line, (self.events, self.process.communicate(), self.process.returncode)
             self.events.append(json.loads(line))
         return [each["pid"] for each in ready]
 
