@@ -98,6 +98,40 @@ async def test_a_sidecar_that_nobody_knows_waits_for_its_server(net: Mesh) -> No
         await ready(stranger)
 
 
+async def test_who_begins_to_stand_by_while_no_server_is_there_is_told_by_another(net: Mesh) -> None:
+    async with invoice_app() as app, net.standing_by() as first:
+        net.put(flow("orders", "billing", "/old"))
+        net.local_port("billing", app)
+        await ready(await net.sidecar("orders"), await net.sidecar("billing"))
+        await told(first, ORDERS, BILLING)
+        await net.end_server()
+        await net.sidecars.stop(ORDERS)
+        async with net.standing_by() as second:
+            await told(second, ORDERS, BILLING)
+            assert second.is_open
+            assert not second.served.is_set()
+            await ready(await net.sidecar("orders"))
+            client = Client(net.outbound("orders", "billing"), 8080)
+            await answered(client, 200, "/old")
+            net.put(flow("orders", "billing", "/new"))
+            await net.serve()
+            net.local_port("billing", app)
+            await answered(client, 200, "/new")
+            await client.close()
+
+
+async def test_who_knows_nothing_tells_nothing_and_serves_nobody(net: Mesh) -> None:
+    net.put(flow("orders", "billing", "/x"))
+    await net.end_server()
+    async with net.standing_by(), net.standing_by() as second:
+        orders = await net.sidecar("orders")
+        await handshakes(orders, 1)
+        assert not second.is_open
+        await net.serve()
+        await ready(orders)
+        assert second.is_open
+
+
 async def test_both_ends_of_a_flow_are_known_before_they_ever_ran(net: Mesh) -> None:
     async with net.standing_by() as known:
         net.put(flow("orders", "billing", "/x"))

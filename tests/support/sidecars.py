@@ -25,7 +25,7 @@ from lawflow.model.loopback import loopback_addresses
 from lawflow.standalone.sidecars import RunningSidecar, Sidecars
 from lawflow.store.protocol import WatchEvent
 from lawflow.xds.credentials import Credentials
-from lawflow.xds.following import follow
+from lawflow.xds.following import Servers, stand_by
 from lawflow.xds.handover import Handover
 from lawflow.xds.last_known import LastKnown
 from lawflow.xds.server import DiscoveryService, ServerCredentials, start
@@ -139,13 +139,21 @@ class Mesh:
 
     @contextlib.asynccontextmanager
     async def standing_by(self) -> AsyncIterator[LastKnown]:
-        """A standby that follows the xDS server, for the sidecars that start within; yields what it knows."""
+        """A standby for the sidecars that start within; yields what it knows.
+
+        It follows the xDS server, and until that is reached the standby around this block, if there is one.
+        """
         known = LastKnown()
         pem = self.server_credentials(self._serving(STANDBY.service_account))
         service = DiscoveryService(known, TRUST_DOMAIN, resumes=False)
-        server, self.standby_port = await start(service, "127.0.0.1", 0, lambda: pem)
-        name = dns_names(SERVER, SYSTEM)[0]
-        following = asyncio.create_task(follow(known, "127.0.0.1", self.port, name, lambda: pem))
+        around, (xds, other) = (
+            self.standby_port,
+            (dns_names(each, SYSTEM)[0] for each in (SERVER, STANDBY.service_account)),
+        )
+        handover = Handover(known, STANDBY, TRUST_DOMAIN).handler()
+        server, self.standby_port = await start(service, "127.0.0.1", 0, lambda: pem, handover)
+        servers = Servers("127.0.0.1", self.port, xds), Servers("127.0.0.1", around or self.standby_port, other)
+        following = asyncio.create_task(stand_by(known, *servers, lambda: pem))
         try:
             yield known
         finally:

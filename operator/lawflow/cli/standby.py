@@ -14,8 +14,17 @@ from lawflow.cli.xds import DRAIN_SECONDS
 from lawflow.daemon.health import serve_health
 from lawflow.daemon.termination import until_terminated
 from lawflow.identity.pem import PemError
-from lawflow.model.trust_bundle import SYSTEM_NAMESPACE, XDS_PORT, XDS_REPLICAS, XDS_SERVICE_ACCOUNT
-from lawflow.xds.following import follow
+from lawflow.mesh.sidecar import Identity
+from lawflow.model.trust_bundle import (
+    STANDBY_REPLICAS,
+    STANDBY_SERVICE_ACCOUNT,
+    SYSTEM_NAMESPACE,
+    XDS_PORT,
+    XDS_REPLICAS,
+    XDS_SERVICE_ACCOUNT,
+)
+from lawflow.xds.following import Servers, stand_by
+from lawflow.xds.handover import Handover
 from lawflow.xds.last_known import LastKnown
 from lawflow.xds.metrics import Known, Sidecars
 from lawflow.xds.server import DiscoveryService, start
@@ -42,6 +51,10 @@ _log = logging.getLogger(__name__)
     "--xds-replicas",
     help=f"HOST:PORT that leads to every xDS server [default: {XDS_REPLICAS}.NAMESPACE.svc:{XDS_PORT}].",
 )
+@click.option(
+    "--standby-replicas",
+    help=f"HOST:PORT that leads to every standby [default: {STANDBY_REPLICAS}.NAMESPACE.svc:{XDS_PORT}].",
+)
 def standby(
     certificate: Path,
     key: Path,
@@ -52,10 +65,17 @@ def standby(
     namespace: str,
     trust_domain: str,
     xds_replicas: str | None,
+    standby_replicas: str | None,
 ) -> int:
     """Hold the last known policy of every sidecar, and serve it to those that start while no xDS server is there."""
     log_as_json()
-    servers = host_and_port("--xds-replicas", xds_replicas or f"{XDS_REPLICAS}.{namespace}.svc:{XDS_PORT}")
+    xds, others = (
+        Servers(*host_and_port(option, where or f"{service}.{namespace}.svc:{XDS_PORT}"), f"{account}.{namespace}.svc")
+        for option, where, service, account in (
+            ("--xds-replicas", xds_replicas, XDS_REPLICAS, XDS_SERVICE_ACCOUNT),
+            ("--standby-replicas", standby_replicas, STANDBY_REPLICAS, STANDBY_SERVICE_ACCOUNT),
+        )
+    )
     credentials = credentials_of(certificate, key, lambda: roots.read_text(encoding="utf-8"))
 
     async def run() -> None:
@@ -64,11 +84,12 @@ def standby(
         registry = CollectorRegistry()
         registry.register(Sidecars(service))
         registry.register(Known(known))
-        async with serve_health(registry, lambda: known.has_server, host, health_port):
-            server, _ = await start(service, host, port, credentials, connection_seconds=CONNECTION_SECONDS)
+        async with serve_health(registry, lambda: known.is_open, host, health_port):
+            handover = Handover(known, Identity(namespace, STANDBY_SERVICE_ACCOUNT), trust_domain).handler()
+            server, _ = await start(service, host, port, credentials, handover, connection_seconds=CONNECTION_SECONDS)
             _log.info("standing by", extra={"address": f"{host}:{port}"})
             try:
-                await until_terminated(follow(known, *servers, f"{XDS_SERVICE_ACCOUNT}.{namespace}.svc", credentials))
+                await until_terminated(stand_by(known, xds, others, credentials))
             finally:
                 await server.stop(DRAIN_SECONDS)
 

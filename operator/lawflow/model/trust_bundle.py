@@ -23,5 +23,7 @@ STANDBY_SERVICE_ACCOUNT = "lawflow-standby"
 """Whom they take for it while it cannot be reached; also the name of its Service."""
 XDS_REPLICAS = "lawflow-xds-replicas"
 """Service whose name leads to each xDS server by itself."""
+STANDBY_REPLICAS = "lawflow-standby-replicas"
+"""Service whose name leads to each who stands by."""
 XDS_PORT = 18000
 """Where both serve."""

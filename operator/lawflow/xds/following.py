@@ -1,9 +1,13 @@
-"""The standby's side of the handover: one stream from each xDS server, for as long as there are any."""
+"""The standby's side of the handover: one stream from each xDS server, for as long as there are any.
+
+Until the first of them is reached, those who stand by already are followed as well: who has just started knows nothing.
+"""
 
 import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import grpc
 from envoy.service.discovery.v3 import discovery_pb2
@@ -18,19 +22,40 @@ LOOKUP_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
-async def follow(
-    known: LastKnown, host: str, port: int, server_name: str, credentials: Callable[[], ServerCredentials]
-) -> None:
-    """Take over what every server hands over that ``host`` leads to, for ever.
+class Servers(NamedTuple):
+    """Where servers are that hand over."""
 
-    ``server_name`` is what their certificates say, ``credentials`` what this side proves itself with.
+    host: str
+    """Leads to every one of them."""
+    port: int
+    name: str
+    """What their certificates say."""
+
+
+async def stand_by(
+    known: LastKnown, xds: Servers, others: Servers, credentials: Callable[[], ServerCredentials]
+) -> None:
+    """Follow the xDS servers, for ever, and until one is reached the others who stand by.
+
+    ``credentials`` is what this side proves itself with.
     """
+    async with asyncio.TaskGroup() as group:
+        group.create_task(follow(known, xds, credentials))
+        from_others = group.create_task(follow(known, others, credentials, first_hand=False))
+        await known.served.wait()
+        from_others.cancel()
+
+
+async def follow(
+    known: LastKnown, servers: Servers, credentials: Callable[[], ServerCredentials], *, first_hand: bool = True
+) -> None:
+    """Take over what every server hands over, for ever."""
     streams: dict[str, asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as group:
         while True:
-            for address in await _addresses(host, port):
+            for address in await _addresses(servers.host, servers.port):
                 if address not in streams or streams[address].done():
-                    work = _follow_one(known, address, server_name, credentials())
+                    work = _follow_one(known, address, servers.name, credentials(), first_hand=first_hand)
                     streams[address] = group.create_task(work)
             for ended in [address for address, stream in streams.items() if stream.done()]:
                 del streams[ended]
@@ -51,20 +76,22 @@ async def _addresses(host: str, port: int) -> list[str]:
     )
 
 
-async def _follow_one(known: LastKnown, address: str, server_name: str, credentials: ServerCredentials) -> None:
+async def _follow_one(
+    known: LastKnown, address: str, server_name: str, credentials: ServerCredentials, *, first_hand: bool
+) -> None:
     async with channel_to(address, server_name, credentials) as channel:
         try:
             call = snapshots_from(channel, known.versions)
             await call.wait_for_connection()
-            known.has_server = True
+            known.reached(first_hand=first_hand)
             async for message in call:
-                known.take(message)
+                known.take(message, first_hand=first_hand)
         except grpc.aio.AioRpcError as error:
-            _log.warning("an xDS server hands nothing over", extra={"server": address, "problem": error.details()})
+            _log.warning("a server hands nothing over", extra={"server": address, "problem": error.details()})
 
 
 def channel_to(address: str, server_name: str, credentials: ServerCredentials) -> grpc.aio.Channel:
-    """A connection to an xDS server by mutual TLS."""
+    """A connection to such a server by mutual TLS."""
     security = grpc.ssl_channel_credentials(
         credentials.roots.encode(), credentials.private_key.encode(), credentials.certificate_chain.encode()
     )

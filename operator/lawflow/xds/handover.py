@@ -1,7 +1,8 @@
 """What an xDS server hands to the standby: every snapshot that may be asked for, and each change of one.
 
 One gRPC method beside the discovery service. Its messages are those of incremental xDS: the standby says which
-snapshots it holds, by name and version, and gets one response for each that is new or another.
+snapshots it holds, by name and version, and gets one response for each that is new or another. Those who stand by hand
+what they hold to each other in the same way.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from hashlib import sha256
+from typing import Protocol
 
 import grpc
 from envoy.service.discovery.v3 import discovery_pb2
@@ -17,7 +19,6 @@ from google.protobuf import any_pb2, json_format, struct_pb2
 from lawflow.mesh.sidecar import Identity, PodNetwork
 from lawflow.xds.encode import Encoded
 from lawflow.xds.server import authenticated
-from lawflow.xds.snapshots import Snapshots
 from lawflow.xds.source import Key, Snapshot
 
 METHOD = "/lawflow.Handover/Follow"
@@ -27,10 +28,26 @@ PAUSE_PER_LOOK = 4
 """Longer pauses where a look takes long, so that it costs a fifth of a core at most."""
 
 
+class Holder(Protocol):
+    """Who has something to hand over."""
+
+    async def opened(self) -> None:
+        """Return once there is anything."""
+
+    def remember(self, keys: Iterable[Key]) -> None:
+        """Hold what such sidecars are served from now on, too, where it can be made."""
+
+    def expected(self) -> list[Key]:
+        """What sidecars that may come."""
+
+    def snapshot(self, key: Key) -> Snapshot:
+        """What such sidecars are served now, of those that are expected."""
+
+
 class Handover:
     """Serves METHOD to the standby, and to nobody else: it is told of all sidecars."""
 
-    def __init__(self, snapshots: Snapshots, standby: Identity, trust_domain: str) -> None:
+    def __init__(self, snapshots: Holder, standby: Identity, trust_domain: str) -> None:
         self._snapshots = snapshots
         self._standby = standby
         self._trust_domain = trust_domain
@@ -58,7 +75,7 @@ class Handover:
         await context.send_initial_metadata(())
         held = dict(request.initial_resource_versions)
         # What it holds was served by another server, or before a restart: it must not grow old there.
-        self._snapshots.remember(_keys_of(held))
+        self._snapshots.remember(keys_of(held))
         last: dict[str, Snapshot] = {}
         while True:
             began = time.monotonic()
@@ -90,7 +107,7 @@ def key_of(name: str) -> Key:
     return Key(Identity(namespace, service_account), network, int(schema))
 
 
-def _keys_of(names: Iterable[str]) -> Iterator[Key]:
+def keys_of(names: Iterable[str]) -> Iterator[Key]:
     """Those that this release can read."""
     for name in names:
         with contextlib.suppress(ValueError):

@@ -56,6 +56,13 @@ class Drilled:
         found = (_SIDECARS.search(each) for each in told)
         return sum(round(float(each[1])) for each in found if each)
 
+    def stand_by(self) -> int:
+        """How many of the standby's pods there are, where all are Ready; else 0."""
+        found = self.cluster.get("pods", f"--namespace={chart.NAMESPACE}", chart.selector("standby"))["items"]
+        conditions = (each["status"].get("conditions", ()) for each in found)
+        ready = [any((one["type"], one["status"]) == ("Ready", "True") for one in each) for each in conditions]
+        return len(ready) if all(ready) else 0
+
     def available(self) -> bool:
         """Whether all of Lawflow's pods are Ready."""
         found = self.cluster.get("deployments", f"--namespace={chart.NAMESPACE}")["items"]

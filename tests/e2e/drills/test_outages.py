@@ -4,7 +4,6 @@ import time
 
 import pytest
 from tests.e2e.drills.conftest import COMPONENTS, Drilled
-from tests.support import chart
 from tests.support.declared_shop import UNLAWFUL_FLOW
 from tests.support.drill_shop import NAMESPACE, SECONDS, UNLAWFUL, workload
 from tests.support.waiting import eventually
@@ -51,12 +50,10 @@ def test_without_controller_and_xds_new_pods_start_with_the_last_known_policy(dr
     shop, away = drilled.shop, ("controller", "xds")
     with drilled.unharmed():
         drilled.scale(*away, down=True)
-        # One of those who stand by forgets what it knew, which is the other's to serve.
-        restarted = drilled.pods("standby")[0]
-        drilled.lawflow("delete", "pod", restarted, "--force", "--grace-period=0")
-        eventually(lambda: len(drilled.pods("standby")) == drilled.replicas["standby"], "a pod in its place", SECONDS)
-        running = "--for=jsonpath={.status.phase}=Running"
-        drilled.lawflow("wait", running, "pod", chart.selector("standby"), f"--timeout={SECONDS:.0f}s")
+        # All of those who stand by forget what they knew, one after the other, and are told by another.
+        for restarted in drilled.pods("standby"):
+            drilled.lawflow("delete", "pod", restarted, "--force", "--grace-period=0")
+            eventually(lambda: drilled.stand_by() == drilled.replicas["standby"], "a pod in its place, Ready", SECONDS)
         shop.drive("late")
         refuses_the_unlawful_and_nobody_else(drilled)
         with drilled.healing("all sidecars have an xDS server again after controller and xds came back"):
