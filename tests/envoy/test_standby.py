@@ -49,22 +49,32 @@ async def handshakes(sidecar: RunningSidecar, count: int) -> None:
             await asyncio.sleep(0.05)
 
 
+async def left_alone(net: Mesh, app: int, known: LastKnown) -> None:
+    """Let orders and billing run and the standby hear of it, then end the server and orders."""
+    net.put(flow("orders", "billing", "/old"))
+    net.local_port("billing", app)
+    await ready(await net.sidecar("orders"), await net.sidecar("billing"))
+    await told(known, ORDERS, BILLING)
+    await net.end_server()
+    await net.sidecars.stop(ORDERS)
+
+
+async def goes_back(net: Mesh, app: int) -> None:
+    """Orders works as it was declared last, and as it is declared now once the server is there again."""
+    client = Client(net.outbound("orders", "billing"), 8080)
+    await answered(client, 200, "/old")
+    net.put(flow("orders", "billing", "/new"))
+    await net.serve()
+    net.local_port("billing", app)
+    await answered(client, 200, "/new")
+    await client.close()
+
+
 async def test_a_sidecar_starts_with_the_last_known_policy_and_goes_back_to_its_server(net: Mesh) -> None:
     async with invoice_app() as app, net.standing_by() as known:
-        net.put(flow("orders", "billing", "/old"))
-        net.local_port("billing", app)
-        await ready(await net.sidecar("orders"), await net.sidecar("billing"))
-        await told(known, ORDERS, BILLING)
-        await net.end_server()
-        await net.sidecars.stop(ORDERS)
+        await left_alone(net, app, known)
         await ready(await net.sidecar("orders"))
-        client = Client(net.outbound("orders", "billing"), 8080)
-        await answered(client, 200, "/old")
-        net.put(flow("orders", "billing", "/new"))
-        await net.serve()
-        net.local_port("billing", app)
-        await answered(client, 200, "/new")
-        await client.close()
+        await goes_back(net, app)
 
 
 async def test_a_sidecar_that_runs_is_not_set_back_to_what_the_standby_was_told_before(
@@ -76,7 +86,7 @@ async def test_a_sidecar_that_runs_is_not_set_back_to_what_the_standby_was_told_
         orders = await net.sidecar("orders")
         await ready(orders, await net.sidecar("billing"))
         await told(known, ORDERS, BILLING)
-        monkeypatch.setattr(known, "take", lambda _message: None)
+        monkeypatch.setattr(known, "take", lambda _message, **_: None)
         net.put(flow("orders", "billing", "/new"))
         client = Client(net.outbound("orders", "billing"), 8080)
         await answered(client, 200, "/new")
@@ -100,24 +110,13 @@ async def test_a_sidecar_that_nobody_knows_waits_for_its_server(net: Mesh) -> No
 
 async def test_who_begins_to_stand_by_while_no_server_is_there_is_told_by_another(net: Mesh) -> None:
     async with invoice_app() as app, net.standing_by() as first:
-        net.put(flow("orders", "billing", "/old"))
-        net.local_port("billing", app)
-        await ready(await net.sidecar("orders"), await net.sidecar("billing"))
-        await told(first, ORDERS, BILLING)
-        await net.end_server()
-        await net.sidecars.stop(ORDERS)
+        await left_alone(net, app, first)
         async with net.standing_by() as second:
             await told(second, ORDERS, BILLING)
             assert second.is_open
             assert not second.served.is_set()
             await ready(await net.sidecar("orders"))
-            client = Client(net.outbound("orders", "billing"), 8080)
-            await answered(client, 200, "/old")
-            net.put(flow("orders", "billing", "/new"))
-            await net.serve()
-            net.local_port("billing", app)
-            await answered(client, 200, "/new")
-            await client.close()
+            await goes_back(net, app)
 
 
 async def test_who_knows_nothing_tells_nothing_and_serves_nobody(net: Mesh) -> None:
