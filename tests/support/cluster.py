@@ -102,11 +102,9 @@ class Cluster(ABC):
 
     def await_namespace(self, name: str) -> None:
         """Waits until a new namespace has what controllers put there, without which it takes no pod."""
-        for what in (("serviceaccount", "default"), ("configmap", "kube-root-ca.crt")):
-            eventually(
-                lambda: self.find(*what, f"--namespace={name}"),  # noqa: B023
-                f"{what[0]} {what[1]} in the namespace {name}",
-            )
+        wanted = ("serviceaccount/default", "configmap/kube-root-ca.crt")
+        asked = ("get", *wanted, f"--namespace={name}", "--ignore-not-found", "--output=name")
+        eventually(lambda: set(self.kubectl(*asked).stdout.split()) == {*wanted}, f"{wanted} in the namespace {name}")
 
     def apply(self, *objects: Object, user: User | None = None) -> None:
         """Applies objects on the server's side."""

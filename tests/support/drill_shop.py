@@ -151,18 +151,18 @@ class DrillShop:
         return True
 
     def running(self, name: str) -> bool:
-        """Whether the one pod of that workload is Ready, with its sidecar."""
+        """Whether the one pod of that workload is Ready, with its sidecar; one that ends is of a workload before."""
         return any(
             {"type": "Ready", "status": "True"}.items() <= condition.items()
             for pod in self.pods(name)
+            if "deletionTimestamp" not in pod["metadata"]
             if any(each["name"] == CONTAINER for each in pod["spec"].get("initContainers", ()))
             for condition in pod["status"].get("conditions", ())
         )
 
     def end(self, name: str) -> None:
-        """Removes a workload that ``start`` asked for, and its pods: the next one may have the same name."""
-        where = (f"--namespace={NAMESPACE}", "--ignore-not-found", "--cascade=foreground")
-        self.cluster.kubectl("delete", "deployment", name, *where, seconds=SECONDS)
+        """Removes a workload that ``start`` asked for; its pods end meanwhile."""
+        self.cluster.kubectl("delete", "deployment", name, f"--namespace={NAMESPACE}", "--ignore-not-found")
 
     def status(self, flow: str = FLOWS[0]) -> Object:
         """What Lawflow says of a flow."""

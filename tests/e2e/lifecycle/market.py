@@ -22,7 +22,7 @@ PEER = ("/usr/bin/python3", "/app/peer.py")
 CHARGE = {"customer": {"id": "c-17"}, "amount": 12}
 ANSWERED = re.compile(r'"status": 200,.*URI=spiffe://cluster\.local/ns/market/sa/client')
 """What a client prints whose request came through both sidecars."""
-SECONDS_OF_GRACE = 5
+SECONDS_OF_GRACE = 3
 """How long an app goes on serving when it is to end: every sidecar has heard by then that it takes no more calls."""
 REQUESTS_TO_JUDGE_BY = 40
 SECONDS_TO_SETTLE = 120.0
