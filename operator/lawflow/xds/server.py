@@ -174,14 +174,30 @@ async def start(
     return server, bound
 
 
-def _channel_security(credentials: Callable[[], ServerCredentials]) -> grpc.ServerCredentials:
-    def configuration() -> grpc.ServerCertificateConfiguration:
-        now = credentials()
-        return grpc.ssl_server_certificate_configuration(
-            [(now.private_key.encode(), now.certificate_chain.encode())], now.roots.encode()
-        )
+class Configurations:
+    """What gRPC is configured with at each handshake: something only where the credentials changed.
 
-    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=True)
+    Each configuration replaces that of handshakes under way, which gRPC does not guard: one for every handshake ends
+    the process as soon as a caller breaks two off.
+    """
+
+    def __init__(self, credentials: Callable[[], ServerCredentials]) -> None:
+        self._credentials = credentials
+        self._last: ServerCredentials | None = None
+
+    def __call__(self) -> grpc.ServerCertificateConfiguration | None:
+        """The configuration to take from now on, None for that of before. gRPC asks one question at a time."""
+        now = self._credentials()
+        if now == self._last:
+            return None
+        self._last = now
+        pair = now.private_key.encode(), now.certificate_chain.encode()
+        return grpc.ssl_server_certificate_configuration([pair], now.roots.encode())
+
+
+def _channel_security(credentials: Callable[[], ServerCredentials]) -> grpc.ServerCredentials:
+    configurations = Configurations(credentials)
+    return grpc.dynamic_ssl_server_credentials(configurations(), configurations, require_client_authentication=True)
 
 
 async def authenticated(context: "grpc.aio.ServicerContext[Any, Any]", trust_domain: str) -> Identity:
