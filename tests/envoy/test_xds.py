@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -103,3 +105,9 @@ async def test_a_sidecar_is_sent_what_its_certificate_entitles_it_to_and_nothing
     _, dump = await sidecar.process.admin("/config_dump")
     assert "outbound/shop/billing:8080" in dump
     assert "mail" not in json.dumps(json.loads(dump)["configs"])
+
+
+def test_callers_that_break_handshakes_off_do_not_end_the_server() -> None:
+    attack = [sys.executable, "-m", "tests.support.broken_handshakes", "300"]
+    done = subprocess.run(attack, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
