@@ -96,8 +96,7 @@ async def test_only_the_flows_source_is_let_in(net: Mesh) -> None:
 
 
 async def test_a_closed_flow_carries_nothing(net: Mesh) -> None:
-    declared = flow("orders", "database", "/")
-    declared["spec"]["destination"]["service"]["protocol"] = "tcp"
+    declared = talking()
     declared["status"]["conditions"][0] |= {"status": "False", "message": "the agreement has expired"}
     net.world.take(DATA_FLOW, WatchEvent("MODIFIED", declared))
     net.snapshots.touch()

@@ -146,10 +146,8 @@ class Mesh:
         known = LastKnown()
         pem = self.server_credentials(self._serving(STANDBY.service_account))
         service = DiscoveryService(known, TRUST_DOMAIN, resumes=False)
-        around, (xds, other) = (
-            self.standby_port,
-            (dns_names(each, SYSTEM)[0] for each in (SERVER, STANDBY.service_account)),
-        )
+        around = self.standby_port
+        xds, other = (dns_names(each, SYSTEM)[0] for each in (SERVER, STANDBY.service_account))
         handover = Handover(known, STANDBY, TRUST_DOMAIN).handler()
         server, self.standby_port = await start(service, "127.0.0.1", 0, lambda: pem, handover)
         servers = Servers("127.0.0.1", self.port, xds), Servers("127.0.0.1", around or self.standby_port, other)

@@ -60,7 +60,7 @@ def inbound_clusters(inbound: Inbound) -> list[Resource]:
     """The workload itself; at the egress gateway, the host outside.
 
     A workload may listen on loopback alone, where nobody gets past the sidecar, or on the pod's address alone. So the
-    one is tried first, and the other where nobody listens there; TCP can be tried once only, on loopback.
+    one is tried first, and the other where nobody listens there; TCP is tried on loopback alone.
     """
     name = f"inbound/{inbound.port.name}"
     if leaves(inbound.port, "inbound"):
